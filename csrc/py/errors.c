@@ -1,0 +1,155 @@
+#include "errors.h"
+
+/* The exception being handled, as one normalised object (a new reference, or NULL), cleared. */
+static PyObject *take_exception(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyErr_GetRaisedException();
+#else
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (type == NULL) {
+        return NULL;
+    }
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != NULL) {
+        PyException_SetTraceback(value, traceback);
+    }
+    Py_DECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+#endif
+}
+
+PyObject *PyMvn_RaiseMilvus(const char *name, const char *format, ...)
+{
+    PyObject *cause = take_exception();
+    PyObject *message = NULL, *module = NULL, *cls = NULL, *args = NULL, *kwargs = NULL;
+    PyObject *exception = NULL;
+    va_list va;
+
+    va_start(va, format);
+    message = PyUnicode_FromFormatV(format, va);
+    va_end(va);
+    if (message == NULL) {
+        goto done;
+    }
+    module = PyImport_ImportModule("pymilvus.exceptions");
+    if (module == NULL) {
+        goto done;
+    }
+    cls = PyObject_GetAttrString(module, name);
+    args = PyTuple_New(0);
+    kwargs = Py_BuildValue("{sO}", "message", message);
+    if (cls == NULL || args == NULL || kwargs == NULL) {
+        goto done;
+    }
+    exception = PyObject_Call(cls, args, kwargs);
+    if (exception == NULL) {
+        goto done;
+    }
+    if (cause != NULL) {
+        PyException_SetContext(exception, Py_NewRef(cause));
+        PyException_SetCause(exception, Py_NewRef(cause));
+    }
+    PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+done:
+    Py_XDECREF(cause);
+    Py_XDECREF(message);
+    Py_XDECREF(module);
+    Py_XDECREF(cls);
+    Py_XDECREF(args);
+    Py_XDECREF(kwargs);
+    Py_XDECREF(exception);
+    return NULL;
+}
+
+PyObject *PyMvn_RaiseStatus(PyMvn_State *state, mvn_status status, const mvn_error *error,
+                            const char *what)
+{
+    if (status == MVN_ENOMEM) {
+        return PyErr_NoMemory();
+    }
+    if (error != NULL && error->message[0] != '\0') {
+        PyErr_Format(state->decode_error, "%s: %s (%s)", what, mvn_status_text(status),
+                     error->message);
+    } else {
+        PyErr_Format(state->decode_error, "%s: %s", what, mvn_status_text(status));
+    }
+    return NULL;
+}
+
+PyObject *PyMvn_RaiseServerStatus(PyMvn_State *state, int code, int error_code, PyObject *reason,
+                                  int retriable, PyObject *extra_info)
+{
+    PyObject *extra = extra_info == NULL ? PyDict_New() : Py_NewRef(extra_info);
+    if (extra == NULL) {
+        return NULL;
+    }
+    PyObject *exception =
+        PyObject_CallFunction(state->status_error, "iiOOO", code, error_code, reason,
+                              retriable ? Py_True : Py_False, extra);
+    Py_DECREF(extra);
+    if (exception != NULL) {
+        PyErr_SetObject(state->status_error, exception);
+        Py_DECREF(exception);
+    }
+    return NULL;
+}
+
+/* StatusError(code, error_code, reason, retriable, extra_info): named access to args. */
+static PyObject *status_error_get(PyObject *self, void *index)
+{
+    PyObject *args = PyObject_GetAttrString(self, "args");
+    if (args == NULL) {
+        return NULL;
+    }
+    PyObject *item = PySequence_GetItem(args, (Py_ssize_t)(intptr_t)index);
+    Py_DECREF(args);
+    return item;
+}
+
+static PyGetSetDef status_error_getset[] = {
+    {"code", status_error_get, NULL, "Milvus error code (Status.code).", (void *)0},
+    {"error_code", status_error_get, NULL, "Legacy error code (Status.error_code).", (void *)1},
+    {"reason", status_error_get, NULL, "The server's text.", (void *)2},
+    {"retriable", status_error_get, NULL, "What the server says of retrying.", (void *)3},
+    {"extra_info", status_error_get, NULL, "dict of str to str.", (void *)4},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot status_error_slots[] = {
+    {Py_tp_doc, "A reply whose Status is an error. Internal: callers see pymilvus's exceptions."},
+    {Py_tp_getset, status_error_getset},
+    {0, NULL},
+};
+
+static PyType_Spec status_error_spec = {
+    .name = "milvus_native._core.StatusError",
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = status_error_slots,
+};
+
+int PyMvn_Errors_Init(PyObject *module, PyMvn_State *state)
+{
+    PyObject *bases = PyTuple_Pack(1, PyExc_Exception);
+    if (bases == NULL) {
+        return -1;
+    }
+    state->status_error = PyType_FromModuleAndSpec(module, &status_error_spec, bases);
+    Py_DECREF(bases);
+    if (state->status_error == NULL) {
+        return -1;
+    }
+    state->decode_error = PyErr_NewExceptionWithDoc(
+        "milvus_native._core.DecodeError",
+        "Bytes from the server that do not parse as the message they should be.",
+        PyExc_ValueError, NULL);
+    if (state->decode_error == NULL) {
+        return -1;
+    }
+    if (PyModule_AddObjectRef(module, "StatusError", state->status_error) < 0) {
+        return -1;
+    }
+    return PyModule_AddObjectRef(module, "DecodeError", state->decode_error);
+}

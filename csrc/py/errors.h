@@ -1,0 +1,28 @@
+/* The only place where C turns a failure into a Python exception.
+ *
+ * pymilvus's own exception classes are imported when one of them is raised, never before. */
+#ifndef MVN_PY_ERRORS_H
+#define MVN_PY_ERRORS_H
+
+#include "state.h"
+#include "../core/status.h"
+
+/* Raises class `name` of pymilvus.exceptions with `message=` the formatted text (formats of
+ * PyUnicode_FromFormat). Always returns NULL. If an exception is already set it becomes the
+ * __cause__ of the new one. */
+PyObject *PyMvn_RaiseMilvus(const char *name, const char *format, ...);
+
+/* Raises for a status of csrc/core: MemoryError for MVN_ENOMEM, otherwise _core.DecodeError with
+ * `what`, the status and the error's text (`error` may be NULL). Always returns NULL. */
+PyObject *PyMvn_RaiseStatus(PyMvn_State *state, mvn_status status, const mvn_error *error,
+                            const char *what);
+
+/* Raises _core.StatusError for a Status message of the server. `extra_info` is a borrowed dict of
+ * str to str, or NULL. Always returns NULL. */
+PyObject *PyMvn_RaiseServerStatus(PyMvn_State *state, int code, int error_code, PyObject *reason,
+                                  int retriable, PyObject *extra_info);
+
+/* Makes the exception types and adds them to the module. 0 or -1. */
+int PyMvn_Errors_Init(PyObject *module, PyMvn_State *state);
+
+#endif

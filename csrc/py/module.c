@@ -1,0 +1,74 @@
+/* Module glue of milvus_native._core: slots, and one init call per file. No logic. */
+#include "errors.h"
+#include "state.h"
+
+typedef int (*init_function)(PyObject *module, PyMvn_State *state);
+
+/* In dependency order. */
+static const init_function inits[] = {
+    PyMvn_Errors_Init,
+};
+
+static int module_exec(PyObject *module)
+{
+    PyMvn_State *state = PyMvn_StateOfModule(module);
+    if (PyMvn_State_Init(state) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < sizeof(inits) / sizeof(inits[0]); i++) {
+        if (inits[i](module, state) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    PyMvn_State *state = PyMvn_StateOfModule(module);
+#define MVN_VISIT(type, name) Py_VISIT(state->name);
+    MVN_STATE_OBJECTS(MVN_VISIT)
+#undef MVN_VISIT
+    return 0;
+}
+
+static int module_clear(PyObject *module)
+{
+    PyMvn_State *state = PyMvn_StateOfModule(module);
+#define MVN_CLEAR(type, name) Py_CLEAR(state->name);
+    MVN_STATE_OBJECTS(MVN_CLEAR)
+#undef MVN_CLEAR
+    return 0;
+}
+
+static void module_free(void *module)
+{
+    (void)module_clear((PyObject *)module);
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, (void *)module_exec},
+#ifdef Py_MOD_PER_INTERPRETER_GIL_SUPPORTED
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#ifdef Py_MOD_GIL_NOT_USED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+struct PyModuleDef PyMvn_ModuleDef = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "milvus_native._core",
+    .m_doc = "The C core of milvus_native: wire encoding, result decoding, schema cache.",
+    .m_size = sizeof(PyMvn_State),
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC PyInit__core(void)
+{
+    return PyModuleDef_Init(&PyMvn_ModuleDef);
+}

@@ -1,0 +1,65 @@
+/* Per-module state of milvus_native._core, and how to reach it.
+ *
+ * Every pointer below is a strong reference owned by the module, listed file by file; module.c
+ * visits and clears all of them through MVN_STATE_OBJECTS, so a new member is added in one place.
+ * All are written once, while the module is executed, and only read afterwards, except those that
+ * say otherwise. */
+#ifndef MVN_PY_STATE_H
+#define MVN_PY_STATE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+/* X(C type, member). Sections name the file that sets the members. */
+#define MVN_STATE_OBJECTS(X)                                                                      \
+    /* errors.c */                                                                                \
+    X(PyObject, status_error)  /* _core.StatusError */                                            \
+    X(PyObject, decode_error)  /* _core.DecodeError */                                            \
+    /* json.c: orjson's two functions */                                                          \
+    X(PyObject, json_dumps)                                                                       \
+    X(PyObject, json_loads)                                                                       \
+    /* schema.c */                                                                                \
+    X(PyTypeObject, schema_type)                                                                  \
+    /* schema_cache.c */                                                                          \
+    X(PyTypeObject, schema_cache_type)                                                            \
+    /* row_encoder.c */                                                                           \
+    X(PyTypeObject, row_encoder_type)                                                             \
+    /* hit.c */                                                                                   \
+    X(PyTypeObject, hit_type)                                                                     \
+    /* results.c: the list types that milvus_native.results registers */                          \
+    X(PyObject, search_result_type)                                                               \
+    X(PyObject, hits_type)                                                                        \
+    X(PyObject, query_result_type)                                                                \
+    /* state.c: interned strings */                                                               \
+    X(PyObject, str_id)                                                                           \
+    X(PyObject, str_distance)                                                                     \
+    X(PyObject, str_entity)                                                                       \
+    X(PyObject, str_offset)                                                                       \
+    X(PyObject, str_highlight)                                                                    \
+    X(PyObject, str_meta) /* "$meta" */                                                           \
+    X(PyObject, empty_tuple)
+
+typedef struct {
+#define MVN_MEMBER(type, name) type *name;
+    MVN_STATE_OBJECTS(MVN_MEMBER)
+#undef MVN_MEMBER
+} PyMvn_State;
+
+extern struct PyModuleDef PyMvn_ModuleDef;
+
+/* State of a module object; never NULL for a module of ours. */
+static inline PyMvn_State *PyMvn_StateOfModule(PyObject *module)
+{
+    return (PyMvn_State *)PyModule_GetState(module);
+}
+
+/* State through a type that was made with PyType_FromModuleAndSpec and cannot be subclassed. */
+static inline PyMvn_State *PyMvn_StateOfType(PyTypeObject *type)
+{
+    return (PyMvn_State *)PyType_GetModuleState(type);
+}
+
+/* Fills the members of section state.c. 0, or -1 with an exception set. */
+int PyMvn_State_Init(PyMvn_State *state);
+
+#endif
