@@ -1,0 +1,102 @@
+"""How things are measured: CPU of this process, several interleaved rounds, medians of ratios."""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+Work = Callable[[], Any]
+
+
+def cpu_seconds() -> float:
+    """User and system time of this process, all its threads included."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def cost(work: Work, seconds: float) -> float:
+    """Mean CPU seconds of one call, over as many calls as fit in `seconds` of wall time."""
+    calls, end = 0, time.perf_counter() + seconds
+    before = cpu_seconds()
+    while True:
+        work()
+        calls += 1
+        if time.perf_counter() >= end:
+            return (cpu_seconds() - before) / calls
+
+
+def compare(works: dict[str, Work], *, rounds: int = 5, seconds: float = 0.2) -> dict[str, Any]:
+    """Runs all works in turn, `rounds` times; returns raw samples and medians by name.
+
+    Interleaving lets a noisy neighbour hit every peer alike; a peer's result is its median.
+    """
+    samples: dict[str, list[float]] = {name: [] for name in works}
+    for work in works.values():
+        work()
+    for _ in range(rounds):
+        for name, work in works.items():
+            gc.collect()
+            samples[name].append(cost(work, seconds))
+    return {
+        "samples": samples,
+        "median": {name: statistics.median(values) for name, values in samples.items()},
+    }
+
+
+def peak_extra_bytes(work: Work) -> int:
+    """How far resident memory rises above its level before the call, while `work` runs (Linux)."""
+    work()
+    gc.collect()
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # resets the high-water mark to the present size
+    before = status_kib("VmRSS")
+    kept = work()
+    peak = status_kib("VmHWM")
+    del kept
+    return (peak - before) * 1024
+
+
+def status_kib(field: str) -> int:
+    with open("/proc/self/status") as file:
+        for line in file:
+            if line.startswith(field + ":"):
+                return int(line.split()[1])
+    raise LookupError(field)
+
+
+def environment() -> dict[str, Any]:
+    """What a reader needs in order to judge the figures."""
+    packages = ["pymilvus", "grpcio", "protobuf", "numpy", "orjson", "milvus-native"]
+    versions = {}
+    for package in packages:
+        try:
+            versions[package] = version(package)
+        except Exception as error:
+            versions[package] = f"unknown ({error})"
+    model = "unknown"
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as file:
+            names = [line.split(":", 1)[1].strip() for line in file if "model name" in line]
+        model = names[0] if names else model
+    try:
+        compiler = subprocess.run(
+            ["cc", "--version"], capture_output=True, text=True, check=True
+        ).stdout.splitlines()[0]
+    except (OSError, subprocess.CalledProcessError):
+        compiler = "unknown"
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "compiler": compiler,
+        "versions": versions,
+    }
