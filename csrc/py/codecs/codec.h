@@ -85,6 +85,9 @@ struct PyMvn_Column {
     Py_ssize_t n_rows;
     Py_ssize_t n_valid;        /* rows that are not null */
     bool columnar;             /* the caller gave columns: places read data["f"][i] */
+    /* Borrowed; of a sub-field of a struct array: the struct array's column, whose place comes
+     * before the sub-field's name (rows[17]["items"]["price"]). Else NULL. */
+    const PyMvn_Column *parent;
     void *scratch;             /* the codec's own, NULL at first; freed by `release` */
 };
 
@@ -99,7 +102,7 @@ struct PyMvn_Codec {
     /* Checks rows [begin, end) and accumulates their size in scratch. */
     int (*measure)(PyMvn_Column *column, Py_ssize_t begin, Py_ssize_t end);
     /* Bytes of the payload message's body (ScalarField, VectorField or StructArrayField), once
-     * every row was measured. Cannot fail. */
+     * every row was measured; 0 leaves the payload message out altogether. Cannot fail. */
     size_t (*size)(const PyMvn_Column *column);
     /* Writes what precedes the first cell: dims, nested tags and lengths. */
     int (*open)(PyMvn_Column *column, mvn_writer *out);
