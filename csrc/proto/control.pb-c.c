@@ -637,6 +637,141 @@ void   mvn__connect_response__free_unpacked
   assert(message->base.descriptor == &mvn__connect_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   mvn__describe_index_request__init
+                     (Mvn__DescribeIndexRequest         *message)
+{
+  static const Mvn__DescribeIndexRequest init_value = MVN__DESCRIBE_INDEX_REQUEST__INIT;
+  *message = init_value;
+}
+size_t mvn__describe_index_request__get_packed_size
+                     (const Mvn__DescribeIndexRequest *message)
+{
+  assert(message->base.descriptor == &mvn__describe_index_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mvn__describe_index_request__pack
+                     (const Mvn__DescribeIndexRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mvn__describe_index_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mvn__describe_index_request__pack_to_buffer
+                     (const Mvn__DescribeIndexRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mvn__describe_index_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mvn__DescribeIndexRequest *
+       mvn__describe_index_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mvn__DescribeIndexRequest *)
+     protobuf_c_message_unpack (&mvn__describe_index_request__descriptor,
+                                allocator, len, data);
+}
+void   mvn__describe_index_request__free_unpacked
+                     (Mvn__DescribeIndexRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mvn__describe_index_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   mvn__index_description__init
+                     (Mvn__IndexDescription         *message)
+{
+  static const Mvn__IndexDescription init_value = MVN__INDEX_DESCRIPTION__INIT;
+  *message = init_value;
+}
+size_t mvn__index_description__get_packed_size
+                     (const Mvn__IndexDescription *message)
+{
+  assert(message->base.descriptor == &mvn__index_description__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mvn__index_description__pack
+                     (const Mvn__IndexDescription *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mvn__index_description__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mvn__index_description__pack_to_buffer
+                     (const Mvn__IndexDescription *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mvn__index_description__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mvn__IndexDescription *
+       mvn__index_description__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mvn__IndexDescription *)
+     protobuf_c_message_unpack (&mvn__index_description__descriptor,
+                                allocator, len, data);
+}
+void   mvn__index_description__free_unpacked
+                     (Mvn__IndexDescription *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mvn__index_description__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   mvn__describe_index_response__init
+                     (Mvn__DescribeIndexResponse         *message)
+{
+  static const Mvn__DescribeIndexResponse init_value = MVN__DESCRIBE_INDEX_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t mvn__describe_index_response__get_packed_size
+                     (const Mvn__DescribeIndexResponse *message)
+{
+  assert(message->base.descriptor == &mvn__describe_index_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t mvn__describe_index_response__pack
+                     (const Mvn__DescribeIndexResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &mvn__describe_index_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t mvn__describe_index_response__pack_to_buffer
+                     (const Mvn__DescribeIndexResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &mvn__describe_index_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Mvn__DescribeIndexResponse *
+       mvn__describe_index_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Mvn__DescribeIndexResponse *)
+     protobuf_c_message_unpack (&mvn__describe_index_response__descriptor,
+                                allocator, len, data);
+}
+void   mvn__describe_index_response__free_unpacked
+                     (Mvn__DescribeIndexResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &mvn__describe_index_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor mvn__key_value_pair__field_descriptors[2] =
 {
   {
@@ -2175,5 +2310,198 @@ const ProtobufCMessageDescriptor mvn__connect_response__descriptor =
   mvn__connect_response__field_indices_by_name,
   1,  mvn__connect_response__number_ranges,
   (ProtobufCMessageInit) mvn__connect_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mvn__describe_index_request__field_descriptors[4] =
+{
+  {
+    "db_name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mvn__DescribeIndexRequest, db_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "collection_name",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mvn__DescribeIndexRequest, collection_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "field_name",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mvn__DescribeIndexRequest, field_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "index_name",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mvn__DescribeIndexRequest, index_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mvn__describe_index_request__field_indices_by_name[] = {
+  1,   /* field[1] = collection_name */
+  0,   /* field[0] = db_name */
+  2,   /* field[2] = field_name */
+  3,   /* field[3] = index_name */
+};
+static const ProtobufCIntRange mvn__describe_index_request__number_ranges[1 + 1] =
+{
+  { 2, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor mvn__describe_index_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mvn.DescribeIndexRequest",
+  "DescribeIndexRequest",
+  "Mvn__DescribeIndexRequest",
+  "mvn",
+  sizeof(Mvn__DescribeIndexRequest),
+  4,
+  mvn__describe_index_request__field_descriptors,
+  mvn__describe_index_request__field_indices_by_name,
+  1,  mvn__describe_index_request__number_ranges,
+  (ProtobufCMessageInit) mvn__describe_index_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mvn__index_description__field_descriptors[3] =
+{
+  {
+    "index_name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mvn__IndexDescription, index_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "params",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mvn__IndexDescription, n_params),
+    offsetof(Mvn__IndexDescription, params),
+    &mvn__key_value_pair__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "field_name",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mvn__IndexDescription, field_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mvn__index_description__field_indices_by_name[] = {
+  2,   /* field[2] = field_name */
+  0,   /* field[0] = index_name */
+  1,   /* field[1] = params */
+};
+static const ProtobufCIntRange mvn__index_description__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 3, 1 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor mvn__index_description__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mvn.IndexDescription",
+  "IndexDescription",
+  "Mvn__IndexDescription",
+  "mvn",
+  sizeof(Mvn__IndexDescription),
+  3,
+  mvn__index_description__field_descriptors,
+  mvn__index_description__field_indices_by_name,
+  2,  mvn__index_description__number_ranges,
+  (ProtobufCMessageInit) mvn__index_description__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mvn__describe_index_response__field_descriptors[2] =
+{
+  {
+    "status",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mvn__DescribeIndexResponse, status),
+    &mvn__status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "index_descriptions",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mvn__DescribeIndexResponse, n_index_descriptions),
+    offsetof(Mvn__DescribeIndexResponse, index_descriptions),
+    &mvn__index_description__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mvn__describe_index_response__field_indices_by_name[] = {
+  1,   /* field[1] = index_descriptions */
+  0,   /* field[0] = status */
+};
+static const ProtobufCIntRange mvn__describe_index_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mvn__describe_index_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mvn.DescribeIndexResponse",
+  "DescribeIndexResponse",
+  "Mvn__DescribeIndexResponse",
+  "mvn",
+  sizeof(Mvn__DescribeIndexResponse),
+  2,
+  mvn__describe_index_response__field_descriptors,
+  mvn__describe_index_response__field_indices_by_name,
+  1,  mvn__describe_index_response__number_ranges,
+  (ProtobufCMessageInit) mvn__describe_index_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -29,6 +29,9 @@ typedef struct Mvn__ClientInfo Mvn__ClientInfo;
 typedef struct Mvn__ServerInfo Mvn__ServerInfo;
 typedef struct Mvn__ConnectRequest Mvn__ConnectRequest;
 typedef struct Mvn__ConnectResponse Mvn__ConnectResponse;
+typedef struct Mvn__DescribeIndexRequest Mvn__DescribeIndexRequest;
+typedef struct Mvn__IndexDescription Mvn__IndexDescription;
+typedef struct Mvn__DescribeIndexResponse Mvn__DescribeIndexResponse;
 
 
 /* --- enums --- */
@@ -290,6 +293,44 @@ struct  Mvn__ConnectResponse
 #define MVN__CONNECT_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mvn__connect_response__descriptor) \
     , NULL, NULL, 0 }
+
+
+struct  Mvn__DescribeIndexRequest
+{
+  ProtobufCMessage base;
+  char *db_name;
+  char *collection_name;
+  char *field_name;
+  char *index_name;
+};
+#define MVN__DESCRIBE_INDEX_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mvn__describe_index_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Mvn__IndexDescription
+{
+  ProtobufCMessage base;
+  char *index_name;
+  size_t n_params;
+  Mvn__KeyValuePair **params;
+  char *field_name;
+};
+#define MVN__INDEX_DESCRIPTION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mvn__index_description__descriptor) \
+    , (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string }
+
+
+struct  Mvn__DescribeIndexResponse
+{
+  ProtobufCMessage base;
+  Mvn__Status *status;
+  size_t n_index_descriptions;
+  Mvn__IndexDescription **index_descriptions;
+};
+#define MVN__DESCRIBE_INDEX_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mvn__describe_index_response__descriptor) \
+    , NULL, 0,NULL }
 
 
 /* Mvn__KeyValuePair methods */
@@ -558,6 +599,63 @@ Mvn__ConnectResponse *
 void   mvn__connect_response__free_unpacked
                      (Mvn__ConnectResponse *message,
                       ProtobufCAllocator *allocator);
+/* Mvn__DescribeIndexRequest methods */
+void   mvn__describe_index_request__init
+                     (Mvn__DescribeIndexRequest         *message);
+size_t mvn__describe_index_request__get_packed_size
+                     (const Mvn__DescribeIndexRequest   *message);
+size_t mvn__describe_index_request__pack
+                     (const Mvn__DescribeIndexRequest   *message,
+                      uint8_t             *out);
+size_t mvn__describe_index_request__pack_to_buffer
+                     (const Mvn__DescribeIndexRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Mvn__DescribeIndexRequest *
+       mvn__describe_index_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mvn__describe_index_request__free_unpacked
+                     (Mvn__DescribeIndexRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Mvn__IndexDescription methods */
+void   mvn__index_description__init
+                     (Mvn__IndexDescription         *message);
+size_t mvn__index_description__get_packed_size
+                     (const Mvn__IndexDescription   *message);
+size_t mvn__index_description__pack
+                     (const Mvn__IndexDescription   *message,
+                      uint8_t             *out);
+size_t mvn__index_description__pack_to_buffer
+                     (const Mvn__IndexDescription   *message,
+                      ProtobufCBuffer     *buffer);
+Mvn__IndexDescription *
+       mvn__index_description__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mvn__index_description__free_unpacked
+                     (Mvn__IndexDescription *message,
+                      ProtobufCAllocator *allocator);
+/* Mvn__DescribeIndexResponse methods */
+void   mvn__describe_index_response__init
+                     (Mvn__DescribeIndexResponse         *message);
+size_t mvn__describe_index_response__get_packed_size
+                     (const Mvn__DescribeIndexResponse   *message);
+size_t mvn__describe_index_response__pack
+                     (const Mvn__DescribeIndexResponse   *message,
+                      uint8_t             *out);
+size_t mvn__describe_index_response__pack_to_buffer
+                     (const Mvn__DescribeIndexResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Mvn__DescribeIndexResponse *
+       mvn__describe_index_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   mvn__describe_index_response__free_unpacked
+                     (Mvn__DescribeIndexResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Mvn__KeyValuePair_Closure)
@@ -602,6 +700,15 @@ typedef void (*Mvn__ConnectRequest_Closure)
 typedef void (*Mvn__ConnectResponse_Closure)
                  (const Mvn__ConnectResponse *message,
                   void *closure_data);
+typedef void (*Mvn__DescribeIndexRequest_Closure)
+                 (const Mvn__DescribeIndexRequest *message,
+                  void *closure_data);
+typedef void (*Mvn__IndexDescription_Closure)
+                 (const Mvn__IndexDescription *message,
+                  void *closure_data);
+typedef void (*Mvn__DescribeIndexResponse_Closure)
+                 (const Mvn__DescribeIndexResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -622,6 +729,9 @@ extern const ProtobufCMessageDescriptor mvn__client_info__descriptor;
 extern const ProtobufCMessageDescriptor mvn__server_info__descriptor;
 extern const ProtobufCMessageDescriptor mvn__connect_request__descriptor;
 extern const ProtobufCMessageDescriptor mvn__connect_response__descriptor;
+extern const ProtobufCMessageDescriptor mvn__describe_index_request__descriptor;
+extern const ProtobufCMessageDescriptor mvn__index_description__descriptor;
+extern const ProtobufCMessageDescriptor mvn__describe_index_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 

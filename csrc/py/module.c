@@ -1,5 +1,6 @@
 /* Module glue of milvus_native._core: slots, and one init call per file. No logic. */
 #include "errors.h"
+#include "indexes.h"
 #include "state.h"
 
 typedef int (*init_function)(PyObject *module, PyMvn_State *state);
@@ -7,6 +8,7 @@ typedef int (*init_function)(PyObject *module, PyMvn_State *state);
 /* In dependency order. */
 static const init_function inits[] = {
     PyMvn_Errors_Init,
+    PyMvn_Indexes_Init,
 };
 
 static int module_exec(PyObject *module)

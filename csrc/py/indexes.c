@@ -1,0 +1,104 @@
+#include "indexes.h"
+
+#include <string.h>
+
+#include "errors.h"
+#include "reply_status.h"
+
+PyDoc_STRVAR(index_request_doc,
+             "index_request(collection_name)\n--\n\n"
+             "DescribeIndexRequest for all indexes of a collection, as bytes.");
+
+static PyObject *index_request(PyObject *module, PyObject *name)
+{
+    (void)module;
+    Mvn__DescribeIndexRequest request = MVN__DESCRIBE_INDEX_REQUEST__INIT;
+    Py_ssize_t length = 0;
+
+    if (!PyUnicode_Check(name)) {
+        return PyErr_Format(PyExc_TypeError, "collection_name must be a str, not %.200s",
+                            Py_TYPE(name)->tp_name);
+    }
+    const char *utf8 = PyUnicode_AsUTF8AndSize(name, &length);
+    if (utf8 == NULL) {
+        return NULL;
+    }
+    if (strlen(utf8) != (size_t)length) {
+        PyErr_SetString(PyExc_ValueError, "a collection name cannot hold a NUL character");
+        return NULL;
+    }
+    request.collection_name = (char *)utf8; /* packed below, not kept */
+    size_t size = mvn__describe_index_request__get_packed_size(&request);
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    if (bytes != NULL) {
+        mvn__describe_index_request__pack(&request, (uint8_t *)PyBytes_AS_STRING(bytes));
+    }
+    return bytes;
+}
+
+/* (index_name, field_name, {parameter: value}) */
+static PyObject *description(const Mvn__IndexDescription *index)
+{
+    PyObject *params = PyDict_New(), *result = NULL;
+    for (size_t i = 0; params != NULL && i < index->n_params; i++) {
+        PyObject *value = PyUnicode_FromString(index->params[i]->value);
+        if (value == NULL || PyDict_SetItemString(params, index->params[i]->key, value) < 0) {
+            Py_CLEAR(params);
+        }
+        Py_XDECREF(value);
+    }
+    if (params != NULL) {
+        result = Py_BuildValue("(ssO)", index->index_name, index->field_name, params);
+    }
+    Py_XDECREF(params);
+    return result;
+}
+
+PyDoc_STRVAR(parse_indexes_doc,
+             "parse_indexes(reply)\n--\n\n"
+             "DescribeIndexResponse bytes as a list of (index_name, field_name, params) tuples,\n"
+             "params a dict of str to str. StatusError if the reply's status is an error.");
+
+static PyObject *parse_indexes(PyObject *module, PyObject *reply)
+{
+    PyMvn_State *state = PyMvn_StateOfModule(module);
+    Mvn__DescribeIndexResponse *response = NULL;
+    PyObject *result = NULL;
+
+    if (!PyBytes_Check(reply)) {
+        return PyErr_Format(PyExc_TypeError, "reply must be bytes, not %.200s",
+                            Py_TYPE(reply)->tp_name);
+    }
+    response = mvn__describe_index_response__unpack(
+        NULL, (size_t)PyBytes_GET_SIZE(reply), (const uint8_t *)PyBytes_AS_STRING(reply));
+    if (response == NULL) {
+        return PyMvn_RaiseStatus(state, MVN_EFORMAT, NULL, "DescribeIndexResponse");
+    }
+    if (PyMvn_ReplyStatus_Check(state, response->status) < 0) {
+        goto done;
+    }
+    result = PyList_New((Py_ssize_t)response->n_index_descriptions);
+    for (size_t i = 0; result != NULL && i < response->n_index_descriptions; i++) {
+        PyObject *item = description(response->index_descriptions[i]);
+        if (item == NULL) {
+            Py_CLEAR(result);
+            break;
+        }
+        PyList_SET_ITEM(result, (Py_ssize_t)i, item);
+    }
+done:
+    mvn__describe_index_response__free_unpacked(response, NULL);
+    return result;
+}
+
+static PyMethodDef methods[] = {
+    {"index_request", index_request, METH_O, index_request_doc},
+    {"parse_indexes", parse_indexes, METH_O, parse_indexes_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+int PyMvn_Indexes_Init(PyObject *module, PyMvn_State *state)
+{
+    (void)state;
+    return PyModule_AddFunctions(module, methods);
+}
