@@ -1,0 +1,206 @@
+/* Numbers in foreign memory: formats, strides, byte orders, ranges. */
+#include <math.h>
+
+#include "../core/element.h"
+#include "../core/half.h"
+#include "check.h"
+
+static float get_f32(const uint8_t *p)
+{
+    uint32_t bits = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+                    (uint32_t)p[3] << 24;
+    return mvn_f32_from_bits(bits);
+}
+
+static void formats_are_parsed(void)
+{
+    static const struct {
+        const char *format;
+        size_t itemsize;
+        mvn_element element;
+    } table[] = {
+        {NULL, 1, MVN_ELEMENT_U8},  {NULL, 2, MVN_ELEMENT_OTHER}, {"B", 1, MVN_ELEMENT_U8},
+        {"c", 1, MVN_ELEMENT_U8},   {"b", 1, MVN_ELEMENT_I8},     {"?", 1, MVN_ELEMENT_BOOL},
+        {"h", 2, MVN_ELEMENT_I16},  {"H", 2, MVN_ELEMENT_U16},    {"i", 4, MVN_ELEMENT_I32},
+        {"I", 4, MVN_ELEMENT_U32},  {"l", 8, MVN_ELEMENT_I64},    {"<l", 4, MVN_ELEMENT_I32},
+        {"L", 8, MVN_ELEMENT_U64},  {"q", 8, MVN_ELEMENT_I64},    {"Q", 8, MVN_ELEMENT_U64},
+        {"n", 8, MVN_ELEMENT_I64},  {"N", 8, MVN_ELEMENT_U64},    {"e", 2, MVN_ELEMENT_F16},
+        {"@f", 4, MVN_ELEMENT_F32}, {"=d", 8, MVN_ELEMENT_F64},   {"f", 8, MVN_ELEMENT_OTHER},
+        {"g", 16, MVN_ELEMENT_OTHER}, {"Zf", 8, MVN_ELEMENT_OTHER}, {"2f", 8, MVN_ELEMENT_OTHER},
+        {"", 1, MVN_ELEMENT_OTHER}, {"<", 1, MVN_ELEMENT_OTHER},  {"O", 8, MVN_ELEMENT_OTHER},
+        {"T{f:x:}", 4, MVN_ELEMENT_OTHER}, {"i", 3, MVN_ELEMENT_OTHER},
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        bool swapped = true;
+        CHECK_EQUAL(mvn_element_parse(table[i].format, table[i].itemsize, &swapped),
+                    table[i].element);
+        CHECK(!swapped);
+    }
+}
+
+static void byte_order_is_parsed(void)
+{
+    const uint16_t one = 1;
+    bool little = *(const uint8_t *)&one == 1, swapped;
+    CHECK_EQUAL(mvn_element_parse("<f", 4, &swapped), MVN_ELEMENT_F32);
+    CHECK(swapped == !little);
+    CHECK_EQUAL(mvn_element_parse(">d", 8, &swapped), MVN_ELEMENT_F64);
+    CHECK(swapped == little);
+    CHECK_EQUAL(mvn_element_parse("!h", 2, &swapped), MVN_ELEMENT_I16);
+    CHECK(swapped == little);
+}
+
+/* 3 and -2 (or 200) as every element type, in both byte orders, apart by an odd stride. */
+static void every_type_becomes_f32(void)
+{
+    static const mvn_element types[] = {
+        MVN_ELEMENT_BOOL, MVN_ELEMENT_I8,  MVN_ELEMENT_U8,  MVN_ELEMENT_I16, MVN_ELEMENT_U16,
+        MVN_ELEMENT_I32,  MVN_ELEMENT_U32, MVN_ELEMENT_I64, MVN_ELEMENT_U64, MVN_ELEMENT_F16,
+        MVN_ELEMENT_BF16, MVN_ELEMENT_F32, MVN_ELEMENT_F64,
+    };
+    for (size_t t = 0; t < sizeof(types) / sizeof(types[0]); t++) {
+        size_t size = mvn_element_size(types[t]);
+        for (int swapped = 0; swapped < 2; swapped++) {
+            uint8_t memory[64] = {0}, out[12] = {0};
+            double want[2] = {3.0, -2.0};
+            for (size_t i = 0; i < 2; i++) {
+                uint8_t raw[8];
+                double value = want[i];
+#define PUT(type, expression)                                                                     \
+    do {                                                                                          \
+        type v_ = (type)(expression);                                                             \
+        memcpy(raw, &v_, sizeof(v_));                                                             \
+    } while (0)
+                switch (types[t]) {
+                case MVN_ELEMENT_BOOL: PUT(uint8_t, i == 0 ? 3 : 0); want[i] = i == 0; break;
+                case MVN_ELEMENT_I8: PUT(int8_t, value); break;
+                case MVN_ELEMENT_U8: want[1] = 200; PUT(uint8_t, want[i]); break;
+                case MVN_ELEMENT_I16: PUT(int16_t, value); break;
+                case MVN_ELEMENT_U16: want[1] = 40000; PUT(uint16_t, want[i]); break;
+                case MVN_ELEMENT_I32: PUT(int32_t, value); break;
+                case MVN_ELEMENT_U32: want[1] = 4e9; PUT(uint32_t, want[i]); break;
+                case MVN_ELEMENT_I64: PUT(int64_t, value); break;
+                case MVN_ELEMENT_U64: want[1] = 0x1p63; PUT(uint64_t, want[i]); break;
+                case MVN_ELEMENT_F16: PUT(uint16_t, mvn_f16_from_f32((float)value)); break;
+                case MVN_ELEMENT_BF16: PUT(uint16_t, mvn_bf16_from_f32((float)value)); break;
+                case MVN_ELEMENT_F32: PUT(float, value); break;
+                case MVN_ELEMENT_F64: PUT(double, value); break;
+                case MVN_ELEMENT_OTHER: break;
+                }
+#undef PUT
+                for (size_t b = 0; b < size; b++) {
+                    memory[3 + i * 11 + b] = swapped ? raw[size - 1 - b] : raw[b];
+                }
+            }
+            mvn_strided source = {memory + 3, 11, 2, types[t], swapped != 0};
+            mvn_strided_to_f32(&source, out);
+            CHECK(get_f32(out) == (float)want[0]);
+            CHECK(get_f32(out + 4) == (float)want[1]);
+            CHECK(get_f32(out + 8) == 0.0f);
+            CHECK(mvn_strided_get(&source, 1) == want[1]);
+        }
+    }
+}
+
+static void contiguous_f32_is_copied_and_negative_strides_reverse(void)
+{
+    float values[3] = {1.5f, -0.0f, INFINITY};
+    uint8_t out[12];
+    mvn_strided source = {(const uint8_t *)values, 4, 3, MVN_ELEMENT_F32, false};
+    mvn_strided_to_f32(&source, out);
+    CHECK(memcmp(out, values, sizeof(out)) == 0);
+    source.data = (const uint8_t *)&values[2];
+    source.stride = -4;
+    mvn_strided_to_f32(&source, out);
+    CHECK(isinf(get_f32(out)) && get_f32(out + 8) == 1.5f);
+    source.stride = 0;
+    mvn_strided_to_f32(&source, out);
+    CHECK(isinf(get_f32(out + 4)));
+    source.count = 0;
+    source.data = NULL;
+    mvn_strided_to_f32(&source, NULL);
+}
+
+static void doubles_round_once_and_overflow_to_infinity(void)
+{
+    double values[4] = {1.0 + 0x1p-24, 1.0 + 0x1.8p-23, 1e39, -1e-60};
+    uint8_t out[16];
+    mvn_strided source = {(const uint8_t *)values, 8, 4, MVN_ELEMENT_F64, false};
+    mvn_strided_to_f32(&source, out);
+    CHECK(get_f32(out) == 1.0f);
+    CHECK(get_f32(out + 4) == 1.0f + 0x1p-22f);
+    CHECK(isinf(get_f32(out + 8)));
+    CHECK(get_f32(out + 12) == 0.0f && signbit(get_f32(out + 12)));
+}
+
+static void halves_are_kept_bit_for_bit(void)
+{
+    uint16_t halves[3] = {0x3c00, 0x7d01, 0xfc00}; /* 1, a signalling NaN, -infinity */
+    uint8_t out[6];
+    mvn_strided source = {(const uint8_t *)halves, 2, 3, MVN_ELEMENT_F16, false};
+    mvn_strided_to_f16(&source, out);
+    CHECK_BYTES(out, sizeof(out), "\x00\x3c\x01\x7d\x00\xfc");
+    source.element = MVN_ELEMENT_BF16;
+    mvn_strided_to_bf16(&source, out);
+    CHECK_BYTES(out, sizeof(out), "\x00\x3c\x01\x7d\x00\xfc");
+    source.swapped = true;
+    mvn_strided_to_bf16(&source, out);
+    CHECK_BYTES(out, sizeof(out), "\x3c\x00\x7d\x01\xfc\x00");
+}
+
+static void floats_become_halves(void)
+{
+    float values[2] = {1.0f, -2.5f};
+    uint8_t out[4];
+    mvn_strided source = {(const uint8_t *)values, 4, 2, MVN_ELEMENT_F32, false};
+    mvn_strided_to_f16(&source, out);
+    CHECK_BYTES(out, sizeof(out), "\x00\x3c\x00\xc1");
+    mvn_strided_to_bf16(&source, out);
+    CHECK_BYTES(out, sizeof(out), "\x80\x3f\x20\xc0");
+}
+
+static void integers_are_checked_against_bytes(void)
+{
+    int64_t values[6] = {-128, 127, 0, 128, -129, INT64_MIN};
+    uint64_t large[2] = {255, UINT64_MAX};
+    uint8_t out[6] = {0};
+    mvn_strided source = {(const uint8_t *)values, 8, 6, MVN_ELEMENT_I64, false};
+    CHECK_EQUAL(mvn_strided_to_i8(&source, out), 3);
+    CHECK_BYTES(out, 3, "\x80\x7f\x00");
+    source.count = 3;
+    CHECK_EQUAL(mvn_strided_to_i8(&source, out), 3);
+    CHECK_EQUAL(mvn_strided_to_u8(&source, out), 0);
+    source.data = (const uint8_t *)&values[5];
+    source.count = 1;
+    CHECK_EQUAL(mvn_strided_to_i8(&source, out), 0);
+    mvn_strided big = {(const uint8_t *)large, 8, 2, MVN_ELEMENT_U64, false};
+    CHECK_EQUAL(mvn_strided_to_u8(&big, out), 1);
+    CHECK_EQUAL(out[0], 255);
+    CHECK_EQUAL(mvn_strided_to_i8(&big, out), 0);
+}
+
+static void copies_follow_the_stride(void)
+{
+    uint16_t values[4] = {0x0102, 0x0304, 0x0506, 0x0708};
+    uint8_t out[4];
+    mvn_strided source = {(const uint8_t *)values, 4, 2, MVN_ELEMENT_U16, false};
+    mvn_strided_copy(&source, out);
+    CHECK(memcmp(out, &values[0], 2) == 0 && memcmp(out + 2, &values[2], 2) == 0);
+    source.stride = 2;
+    mvn_strided_copy(&source, out);
+    CHECK(memcmp(out, values, 4) == 0);
+}
+
+int main(void)
+{
+    RUN(formats_are_parsed);
+    RUN(byte_order_is_parsed);
+    RUN(every_type_becomes_f32);
+    RUN(contiguous_f32_is_copied_and_negative_strides_reverse);
+    RUN(doubles_round_once_and_overflow_to_infinity);
+    RUN(halves_are_kept_bit_for_bit);
+    RUN(floats_become_halves);
+    RUN(integers_are_checked_against_bytes);
+    RUN(copies_follow_the_stride);
+    return check_end();
+}
