@@ -1,0 +1,79 @@
+# Everything a developer or a user does here, one command each. `make help` lists them.
+# Needs: make, Python 3.10 or later; the rest is installed by the targets themselves.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?=
+DEMO_ARGS ?=
+
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+C_SOURCES := $(shell find csrc -name '*.[ch]' -not -path 'csrc/tests/*')
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- set-up: each stamp is newer than what it was made from, so a second run costs nothing ---
+
+$(STAMPS)/system: tools/system_packages.sh
+	PYTHON="$(PYTHON)" tools/system_packages.sh
+	mkdir -p $(@D) && touch $@
+
+$(STAMPS)/venv: $(STAMPS)/system
+	"$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip "setuptools>=77"
+	touch $@
+
+# The package itself, in editable form: _core is built in place and found in the source tree.
+$(STAMPS)/package: pyproject.toml setup.py $(STAMPS)/venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[lite]'
+	touch $@
+
+$(STAMPS)/test-packages: pyproject.toml $(STAMPS)/package
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[lite,test]'
+	touch $@
+
+$(STAMPS)/built: $(C_SOURCES) setup.py $(STAMPS)/package
+	$(BIN)/python setup.py --quiet build_ext --inplace --parallel 2
+	touch $@
+
+.PHONY: build
+build: $(STAMPS)/built ## set up .venv and build the package in place
+
+# --- what people run ---
+
+.PHONY: demo
+demo: $(STAMPS)/built ## insert 100,000 vectors into milvus-lite, search, query, delete; beside pymilvus
+	$(BIN)/python examples/demo.py $(DEMO_ARGS)
+
+.PHONY: test
+test: $(STAMPS)/built $(STAMPS)/test-packages ctest ## run all tests, on real servers too
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+.PHONY: ctest
+ctest: $(STAMPS)/system ## run the C unit tests, under ASan and UBSan
+	tools/ctest.sh
+
+.PHONY: lint
+lint: $(STAMPS)/built $(STAMPS)/test-packages ## ruff, mypy --strict, stubtest, and the C compilers with warnings as errors
+	PATH="$(CURDIR)/$(BIN):$$PATH" tools/lint.sh
+
+.PHONY: wheel
+wheel: $(STAMPS)/system ## build a wheel that needs nothing but pip, and try it in a clean environment
+	PYTHON="$(PYTHON)" tools/wheel.sh
+
+.PHONY: proto
+proto: ## regenerate csrc/proto/control.pb-c.* from control.proto (needs protoc-c)
+	tools/proto.sh
+
+.PHONY: clean
+clean: ## remove everything the targets have made
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f milvus_native/_core.*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,86 @@
+"""Fixtures for all tests: the real servers, started when a test first asks for them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import servers
+from tests.servers.shared import log_tail
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # pytest-xdist's workers inherit the controller's environment, and so share its servers.
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        os.environ["MVN_TEST_SERVERS"] = tempfile.mkdtemp(prefix="milvus-native-servers-")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
+    if exitstatus not in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERNAL_ERROR):
+        return
+    for log in sorted(Path(os.environ["MVN_TEST_SERVERS"]).glob("*/log")):
+        terminalreporter.section(f"end of {log}")
+        terminalreporter.write_line(log_tail(log, 10))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[_exit_status] = exitstatus
+
+
+_exit_status = pytest.StashKey[int]()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    folder = Path(os.environ.pop("MVN_TEST_SERVERS"))
+    servers.wait_until_gone(folder)
+    failed = config.stash.get(_exit_status, 0) == pytest.ExitCode.TESTS_FAILED
+    if not failed or not any(folder.glob("*/log")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def lite_server() -> Iterator[servers.Server]:
+    """milvus-lite 3.2.2: any token is accepted, no TLS."""
+    with servers.join(servers.lite_spec) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def milvus_server() -> Iterator[servers.Server]:
+    """Milvus 2.3.5, without authorization and TLS."""
+    with servers.join(servers.milvus_spec) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def milvus_auth_server() -> Iterator[servers.Server]:
+    """Milvus 2.3.5 that enforces authorization; `options` has root's token."""
+    with servers.join(servers.auth_spec) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def milvus_tls_server() -> Iterator[servers.Server]:
+    """Milvus 2.3.5 with TLS; `options` names the authority to trust.
+
+    pymilvus shares a connection between an http and an https client of the same address: tests
+    that use it here belong in a process of their own.
+    """
+    with servers.join(servers.tls_spec) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def milvus_mutual_tls_server() -> Iterator[servers.Server]:
+    """Milvus 2.3.5 with TLS that wants the client's certificate too; `options` has both."""
+    with servers.join(servers.mutual_tls_spec) as server:
+        yield server

@@ -1,0 +1,17 @@
+"""Real Milvus servers for the tests, each a process of its own on free ports of this machine."""
+
+from .lite import lite_spec
+from .standalone import auth_spec, milvus_spec, mutual_tls_spec, tls_spec
+from .shared import Server, ServerSpec, join, wait_until_gone
+
+__all__ = [
+    "Server",
+    "ServerSpec",
+    "auth_spec",
+    "join",
+    "lite_spec",
+    "milvus_spec",
+    "mutual_tls_spec",
+    "tls_spec",
+    "wait_until_gone",
+]

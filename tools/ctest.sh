@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Builds and runs csrc/tests/test_*.c, each a program of its own linked with all of csrc/core, with
+# the address and undefined-behaviour sanitizers and failing allocations switched on.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cc=${CC:-cc}
+out=build/ctest
+flags=(-std=c11 -g -O1 -Wall -Wextra -Werror -D_POSIX_C_SOURCE=200809L -DMVN_DEBUG -DMVN_FAULT_INJECTION
+       -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+
+mkdir -p "$out"
+newest_header=$(find csrc/core csrc/tests -name '*.h' -printf '%T@ %p\n' | sort -n | tail -1 | cut -d' ' -f2-)
+
+objects=()
+for source in csrc/core/*.c; do
+    object=$out/$(basename "$source" .c).o
+    if [ ! "$object" -nt "$source" ] || [ ! "$object" -nt "$newest_header" ]; then
+        "$cc" "${flags[@]}" -c "$source" -o "$object"
+    fi
+    objects+=("$object")
+done
+
+run=0
+failed=()
+for source in csrc/tests/test_*.c; do
+    name=$(basename "$source" .c)
+    "$cc" "${flags[@]}" "$source" "${objects[@]}" -lm -o "$out/$name"
+    run=$((run + 1))
+    "$out/$name" || failed+=("$name")
+done
+
+if [ "$run" -eq 0 ]; then
+    echo "no C test was found" >&2
+    exit 1
+fi
+if [ ${#failed[@]} -gt 0 ]; then
+    echo "C tests failed: ${failed[*]}" >&2
+    exit 1
+fi
+echo "$run C test programs passed"
