@@ -1,7 +1,6 @@
 #include "errors.h"
 
-/* The exception being handled, as one normalised object (a new reference, or NULL), cleared. */
-static PyObject *take_exception(void)
+PyObject *PyMvn_TakeException(void)
 {
 #if PY_VERSION_HEX >= 0x030C0000
     return PyErr_GetRaisedException();
@@ -21,9 +20,22 @@ static PyObject *take_exception(void)
 #endif
 }
 
+void PyMvn_RestoreException(PyObject *exception)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    PyErr_SetRaisedException(exception);
+#else
+    if (exception == NULL) {
+        PyErr_Clear();
+        return;
+    }
+    PyErr_Restore(Py_NewRef(Py_TYPE(exception)), exception, PyException_GetTraceback(exception));
+#endif
+}
+
 PyObject *PyMvn_RaiseMilvus(const char *name, const char *format, ...)
 {
-    PyObject *cause = take_exception();
+    PyObject *cause = PyMvn_TakeException();
     PyObject *message = NULL, *module = NULL, *cls = NULL, *args = NULL, *kwargs = NULL;
     PyObject *exception = NULL;
     va_list va;

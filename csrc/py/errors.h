@@ -7,6 +7,13 @@
 #include "state.h"
 #include "../core/status.h"
 
+/* The exception that is set, as one normalised object with its traceback (a new reference, or NULL
+ * when there is none); none is set afterwards. */
+PyObject *PyMvn_TakeException(void);
+
+/* Sets what PyMvn_TakeException returned again, and steals the reference. NULL sets nothing. */
+void PyMvn_RestoreException(PyObject *exception);
+
 /* Raises class `name` of pymilvus.exceptions with `message=` the formatted text (formats of
  * PyUnicode_FromFormat). Always returns NULL. If an exception is already set it becomes the
  * __cause__ of the new one. */
