@@ -1,4 +1,5 @@
 /* Module glue of milvus_native._core: slots, and one init call per file. No logic. */
+#include "connect.h"
 #include "errors.h"
 #include "indexes.h"
 #include "state.h"
@@ -9,6 +10,7 @@ typedef int (*init_function)(PyObject *module, PyMvn_State *state);
 static const init_function inits[] = {
     PyMvn_Errors_Init,
     PyMvn_Indexes_Init,
+    PyMvn_Connect_Init,
 };
 
 static int module_exec(PyObject *module)
