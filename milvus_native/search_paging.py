@@ -1,0 +1,540 @@
+"""How search iterators page through the neighbours of one vector, without any I/O.
+
+`SearchPagerV2` leaves the paging to the server (Milvus 2.5.2 and later). `SearchPagerV1` does it
+itself with range searches, ring after ring outwards. `open_search` finds out which one the server
+can serve. All are state machines in the manner of query_paging.py: generators that yield
+operations, and whose state changes only once nothing can fail any more.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from .query_paging import (
+    MAX_BATCH_SIZE,
+    UNLIMITED,
+    SchemaFacts,
+    Steps,
+    check_batch_size,
+    check_filter,
+    client_side_timestamp,
+    limit_left,
+    literal,
+    milvus_error,
+)
+from .search_page import Hit, Hits, SearchPage
+
+log = logging.getLogger(__name__)
+
+HitsFilter = Callable[[Any], "list[Hit]"]
+
+# Metrics by the direction in which their distances grow: away from the query, or towards it.
+OUTWARD = frozenset({"L2", "JACCARD", "HAMMING", "TANIMOTO"})
+INWARD = frozenset({"IP", "COSINE", "BM25"})
+# Range searches ask for this many pages' worth of rows.
+EXTENSION_RATE = 10
+# Rings probed in vain before the open-ended one.
+MAX_TRIES = 20
+MAX_TIED_IDS = 100_000
+# Of a page whose distances are all equal: a ring cannot be empty.
+MIN_WIDTH = 0.05
+FLOAT32_MAX = 3.4028234663852886e38
+
+
+class SearchSchemaFacts(SchemaFacts, Protocol):
+    @property
+    def field_names(self) -> tuple[str, ...]: ...
+    def field_type(self, name: str, /) -> int | None: ...
+
+
+class SearchCalls(Protocol):
+    """Makes the operations a search pager yields."""
+
+    def describe(self) -> Any:
+        """Operation that returns the collection's SearchSchemaFacts, freshly described."""
+
+    def indexes(self) -> Any:
+        """Operation that returns (index_name, field_name, params) tuples."""
+
+    def search(
+        self,
+        plan: SearchPlan,
+        *,
+        expr: Any,
+        anns_field: str,
+        search_params: Mapping[str, Any],
+        limit: int,
+        round_decimal: Any,
+        options: Mapping[str, Any],
+    ) -> Any:
+        """Operation that returns a SearchResult; data, fields and partitions are the plan's."""
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """The arguments of search_iterator; `options` are its remaining keyword arguments."""
+
+    data: Any
+    batch_size: int = 1000
+    filter: Any = None
+    limit: int | None = UNLIMITED
+    output_fields: list[str] | None = None
+    search_params: Mapping[str, Any] | None = None
+    partition_names: list[str] | None = None
+    anns_field: str | None = None
+    round_decimal: Any = -1
+    external_filter_func: HitsFilter | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def rows(self) -> int:
+        """The number of query vectors."""
+        shape = getattr(self.data, "shape", None)  # scipy's sparse matrices have no length
+        return int(shape[0]) if shape else len(self.data)
+
+
+def open_search(calls: SearchCalls, plan: SearchPlan) -> Steps[SearchPagerV2 | SearchPagerV1]:
+    """Returns an opened pager over the neighbours of the query vector."""
+    check_batch_size(plan.batch_size)
+    if plan.options.get("offset", 0) != 0:
+        raise milvus_error("ParamError", "Offset is not supported for search_iterator_v2")
+    rows = plan.rows()
+    if rows > 1:
+        raise milvus_error(
+            "ParamError",
+            "search_iterator_v2 does not support processing multiple vectors simultaneously",
+        )
+    if rows == 0:
+        raise milvus_error("ParamError", "The vector data for search cannot be empty")
+    schema = yield calls.describe()
+    newer = SearchPagerV2(calls, plan, schema)
+    if (yield from newer.probe()):
+        return newer
+    log.warning(
+        "the server does not page searches by itself (Milvus before 2.5.2); "
+        "search_iterator uses range searches instead"
+    )
+    check_filter(plan.filter)
+    older = SearchPagerV1(calls, plan, schema)
+    yield from older.open()
+    return older
+
+
+class _Rounding:
+    """Rounds distances when they are handed out.
+
+    The server is asked for unrounded ones: its own place is kept by the distance of the last row,
+    and a rounded one skips rows or repeats them.
+    """
+
+    def __init__(self, round_decimal: Any) -> None:
+        usable = isinstance(round_decimal, int) and 0 <= round_decimal <= 6
+        self._digits: int | None = round_decimal if usable else None
+        # What is not usable is sent as it is, to be refused as in any search.
+        self.sent: Any = -1 if usable else round_decimal
+
+    def apply(self, hits: Hits) -> Hits:
+        digits = self._digits
+        if digits is not None:
+            for hit in hits:
+                hit["distance"] = round(hit.distance, digits)
+            if hasattr(hits, "distances"):
+                hits.distances = [hit.distance for hit in hits]
+        return hits
+
+
+@dataclass(frozen=True)
+class _Place:
+    """How far the server has paged."""
+
+    bound: float | None = None
+    token: str | None = None
+    timestamp: int = 0
+    # What identifies the hits of the page before: a distance that drifts brings them again.
+    seen: frozenset[tuple[Any, Any]] = frozenset()
+
+
+class SearchPagerV2:
+    """Pages by the server's own iterator: it is told the last bound and finds what lies behind."""
+
+    def __init__(self, calls: SearchCalls, plan: SearchPlan, schema: SearchSchemaFacts) -> None:
+        self._calls = calls
+        self._plan = plan
+        self._param = copy.deepcopy(dict(plan.search_params or {}))
+        self._rounding = _Rounding(plan.round_decimal)
+        self._options: dict[str, Any] = {
+            "iterator": True,
+            "search_iter_v2": True,
+            "search_iter_batch_size": plan.batch_size,
+            "guarantee_timestamp": 0,
+            **plan.options,
+            "collection_id": schema.collection_id,
+        }
+        self._place = _Place(timestamp=self._options["guarantee_timestamp"])
+        self._left = limit_left(plan.limit)
+        self._stock: list[Hit] = []  # passed by the filter, not handed out yet
+        self._unfiltered: Hits | None = None
+        self._closed = False
+
+    def probe(self) -> Steps[bool]:
+        """Searches for one hit. False if the server does not know this kind of iterator."""
+        options = {**self._options, "search_iter_batch_size": 1}
+        result = yield self._search(1, options)
+        if not result.get_search_iterator_v2_results_info().token:
+            return False
+        if self._place.timestamp <= 0:
+            self._place = replace(self._place, timestamp=_session_timestamp(result))
+        return True
+
+    def fetch(self) -> Steps[SearchPage | None]:
+        """The next page: empty when there are no more hits, None when the limit was reached."""
+        if self._closed:
+            return SearchPage(None)
+        if self._left is not None and self._left <= 0:
+            return None
+        if self._plan.external_filter_func is None:
+            return self._page((yield from self._advance()))
+        target = self._plan.batch_size
+        if self._left is not None:
+            target = min(target, self._left)
+        while True:
+            if self._unfiltered is None:
+                self._unfiltered = yield from self._advance()
+            if not self._unfiltered:
+                self._unfiltered = None
+                break
+            # Kept until the filter has returned: if it raises, the next fetch tries it again.
+            self._stock.extend(self._plan.external_filter_func(self._unfiltered))
+            self._unfiltered = None
+            if len(self._stock) >= target:
+                break
+        hits = self._stock[:target]
+        del self._stock[:target]
+        return self._page(hits)
+
+    def close(self) -> None:
+        self._closed = True
+        self._stock = []
+        self._unfiltered = None
+
+    release = close
+
+    def _page(self, hits: Hits) -> SearchPage:
+        if not hits:
+            return SearchPage(None)
+        if self._left is not None:
+            count = len(hits)
+            if count > self._left:
+                hits = hits[: self._left]
+            self._left -= count
+        return SearchPage(hits)
+
+    def _advance(self) -> Steps[Hits]:
+        """The server's next page, without the hits it repeats from the page before."""
+        place = self._place
+        while True:
+            options = {**self._options, "guarantee_timestamp": place.timestamp}
+            if place.bound is not None:
+                options["search_iter_last_bound"] = place.bound
+            if place.token is not None:
+                options.setdefault("search_iter_id", place.token)
+            result = yield self._search(self._plan.batch_size, options)
+            info = result.get_search_iterator_v2_results_info()
+            if not info.token:
+                from pymilvus.exceptions import ExceptionsMessage
+
+                raise milvus_error(
+                    "ServerVersionIncompatibleException",
+                    ExceptionsMessage.SearchIteratorV2FallbackWarning,
+                )
+            page: Hits = result[0] if len(result) else []
+            keys = [(hit.id, dict.get(hit, "offset")) for hit in page]
+            fresh: Hits = page
+            if not place.seen.isdisjoint(keys):
+                fresh = [hit for hit, key in zip(page, keys, strict=True) if key not in place.seen]
+            stuck = info.last_bound == place.bound
+            place = _Place(
+                bound=info.last_bound,
+                token=place.token or info.token,
+                timestamp=place.timestamp,
+                seen=frozenset(keys) if keys else place.seen,
+            )
+            if fresh or not page or stuck:
+                self._place = place
+                return self._rounding.apply(fresh)
+
+    def _search(self, limit: int, options: Mapping[str, Any]) -> Any:
+        return self._calls.search(
+            self._plan,
+            expr=self._plan.filter,
+            anns_field=self._plan.anns_field or "",
+            search_params=self._param,
+            limit=limit,
+            round_decimal=self._rounding.sent,
+            options=options,
+        )
+
+
+class SearchPagerV1:
+    """Pages by range searches: each asks for the ring outside the last distance returned.
+
+    A ring includes its inner edge, so the keys found at that distance are excluded by name.
+    """
+
+    def __init__(self, calls: SearchCalls, plan: SearchPlan, schema: SearchSchemaFacts) -> None:
+        self._calls = calls
+        self._plan = plan
+        self._schema = schema
+        self._rounding = _Rounding(plan.round_decimal)
+        self._options: dict[str, Any] = {**plan.options, "iterator": "True"}
+        self._param: dict[str, Any] = {}
+        self._params: dict[str, Any] = {}  # what is sent as _param["params"]
+        self._metric = ""
+        self._anns_field = ""
+        self._left = limit_left(plan.limit)
+        self._cache: list[Hit] = []  # found, not handed out yet
+        self._stock: list[Hit] = []  # handed out to the filter and passed by it
+        self._tied_ids: list[int | str] = []
+        self._tied_distance: float | None = None
+        self._tail = 0.0
+        self._width = 0.0
+        self._started = False
+
+    def open(self) -> Steps[None]:
+        """Settles field and metric, and searches for the first page."""
+        plan = self._plan
+        self._anns_field = plan.anns_field or self._only_vector_field()
+        yield from self._settle_params()
+        if not self._metric:
+            raise milvus_error("ParamError", "must specify metrics type for search iterator")
+        if "ef" in self._params and self._params["ef"] < plan.batch_size:
+            raise milvus_error(
+                "MilvusException",
+                "When using hnsw index, provided ef must be larger than or equal to batch size",
+            )
+        self._options["collection_id"] = self._schema.collection_id
+        self._check_range()
+        if not self._schema.primary_field:
+            raise milvus_error("ParamError", "schema must contain pk field, broke")
+        result = yield self._search(self._params, plan.filter, self._batch(1))
+        self._options["guarantee_timestamp"] = _session_timestamp(result)
+        page = list(result[0]) if len(result) else []
+        if not page:
+            log.error("no row matches the first search of search_iterator: check radius and filter")
+            return
+        self._found(page)
+        self._set_width(page)
+        self._started = True
+
+    def fetch(self) -> Steps[SearchPage]:
+        """The next page; empty when there are no more hits or the limit was reached."""
+        want = self._plan.batch_size
+        if self._left is not None:
+            want = min(want, self._left)
+        if not self._started or (self._left is not None and self._left <= 0):
+            return SearchPage(None)
+        if self._plan.external_filter_func is None:
+            hits = yield from self._take(want)
+        else:
+            hits = yield from self._take_filtered(self._plan.external_filter_func, want)
+        if self._left is not None:
+            self._left -= len(hits)
+        return SearchPage(hits)
+
+    def close(self) -> None:
+        self._started = False
+        self._cache = []
+        self._stock = []
+
+    release = close
+
+    def _take_filtered(self, passes: HitsFilter, want: int) -> Steps[list[Hit]]:
+        while len(self._stock) < want:
+            hits = yield from self._take(self._plan.batch_size)
+            if not hits:
+                break
+            try:
+                kept = passes(hits)
+            except BaseException:
+                self._cache[:0] = hits
+                raise
+            self._stock.extend(kept)
+        taken = self._stock[:want]
+        del self._stock[:want]
+        return taken
+
+    def _take(self, want: int) -> Steps[list[Hit]]:
+        filled = opened = False
+        if len(self._cache) < want:
+            opened = yield from self._fill()
+            filled = True
+        hits = self._cache[:want]
+        del self._cache[:want]
+        if filled and not opened and len(hits) == self._plan.batch_size:
+            self._set_width(hits)
+        self._rounding.apply(hits)
+        return hits
+
+    def _fill(self) -> Steps[bool]:
+        """Searches ring after ring until a page's worth is found. True if it took the open one."""
+        count = tries = 0
+        radius = self._tail
+        while count < self._plan.batch_size and tries <= MAX_TRIES:
+            tries += 1
+            # Each try reaches further out, so that an empty ring is crossed.
+            radius = self._radius(self._width * tries)
+            hits = yield from self._ring(radius)
+            self._found(hits)
+            count += len(hits)
+        outermost = self._radius(None)
+        if count or self._cache or radius == outermost:
+            return False
+        # A gap wider than all those rings must not end the iteration: look at all that is beyond.
+        tail = self._tail
+        hits = yield from self._ring(outermost)
+        self._found(hits)
+        if hits:
+            self._width = max(self._width, abs(hits[0].distance - tail))
+        return True
+
+    def _ring(self, radius: float) -> Steps[list[Hit]]:
+        params = {**self._params, "radius": radius, "range_filter": self._tail}
+        result = yield self._search(params, self._without_ties(), self._batch(EXTENSION_RATE))
+        return list(result[0]) if len(result) else []
+
+    def _radius(self, reach: float | None) -> float:
+        """The outer edge, `reach` away from the last distance (None: as far as there is)."""
+        bound: float | None = self._params.get("radius")
+        if self._metric in OUTWARD:
+            edge = FLOAT32_MAX if reach is None else self._tail + reach
+            return bound if bound is not None and edge > bound else edge
+        edge = -FLOAT32_MAX if reach is None else self._tail - reach
+        return bound if bound is not None and edge < bound else edge
+
+    def _search(self, params: Mapping[str, Any], expr: str | None, limit: int) -> Any:
+        return self._calls.search(
+            self._plan,
+            expr=expr,
+            anns_field=self._anns_field,
+            search_params={**self._param, "params": dict(params)},
+            limit=limit,
+            round_decimal=self._rounding.sent,
+            options=self._options,
+        )
+
+    def _batch(self, rate: int) -> int:
+        limit = min(MAX_BATCH_SIZE, self._plan.batch_size * rate)
+        return min(limit, self._params["ef"]) if "ef" in self._params else limit
+
+    def _found(self, hits: list[Hit]) -> None:
+        """Stores what a search found, and which keys the next one must leave out."""
+        if not hits:
+            return
+        last = hits[-1].distance
+        tied = [hit.id for hit in hits if hit.distance == last]
+        if last == self._tied_distance:
+            tied = self._tied_ids + tied
+        if len(tied) > MAX_TIED_IDS:
+            raise milvus_error(
+                "MilvusException",
+                f"filtered ids length has accumulated to more than {MAX_TIED_IDS}, "
+                "there is a danger of overly memory consumption",
+            )
+        self._tied_ids, self._tied_distance = tied, last
+        self._tail = last
+        self._cache.extend(hits)
+
+    def _set_width(self, hits: list[Hit]) -> None:
+        first, last = hits[0].distance, hits[-1].distance
+        self._width = (last - first if self._outward() else first - last) or MIN_WIDTH
+
+    def _outward(self) -> bool:
+        if self._metric in OUTWARD:
+            return True
+        if self._metric in INWARD:
+            return False
+        raise milvus_error(
+            "MilvusException", f"unsupported metrics type for search iteration: {self._metric}"
+        )
+
+    def _without_ties(self) -> str | None:
+        expr: str | None = self._plan.filter
+        if not self._tied_ids:
+            return expr
+        keys = ",".join(map(literal, self._tied_ids))
+        excluded = f"{self._schema.primary_field} not in [{keys}]"
+        return f"({expr}) and {excluded}" if expr else excluded
+
+    def _only_vector_field(self) -> str:
+        schema = self._schema
+        names = [name for name in schema.field_names if schema.field_type(name) in range(100, 106)]
+        if not names:
+            raise milvus_error(
+                "MilvusException", "there should be at least one vector field in milvus collection"
+            )
+        if len(names) > 1:
+            raise milvus_error(
+                "MilvusException",
+                "must specify anns_field when there are more than one vector field",
+            )
+        return str(names[0])
+
+    def _settle_params(self) -> Steps[None]:
+        given = copy.deepcopy(dict(self._plan.search_params or {}))
+        if "metric_type" not in given:
+            given["metric_type"] = yield from self._metric_of_index()
+        params = dict(given.get("params", {}))
+        for key, value in given.items():
+            if key == "params":
+                continue
+            if params.setdefault(key, value) != value:
+                raise milvus_error(
+                    "ParamError",
+                    f"ambiguous parameter: {key}, in search_param: {value}, "
+                    f"in search_param.params: {params[key]}",
+                )
+        # The rings replace these, so they may stand in one place only.
+        self._param = {k: v for k, v in given.items() if k not in ("radius", "range_filter")}
+        self._params = params
+        self._metric = given["metric_type"]
+
+    def _metric_of_index(self) -> Steps[str]:
+        indexes = yield self._calls.indexes()
+        metric = None
+        # An index is named after its field unless the user said otherwise.
+        for place in (1, 0):
+            for index in indexes:
+                if index[place] == self._anns_field and "metric_type" in index[2]:
+                    metric = index[2]["metric_type"]
+        if metric is None:
+            raise milvus_error(
+                "ParamError", f"Cannot set up metrics type for anns_field:{self._anns_field}"
+            )
+        return str(metric)
+
+    def _check_range(self) -> None:
+        if "radius" not in self._params or "range_filter" not in self._params:
+            return
+        radius, range_filter = self._params["radius"], self._params["range_filter"]
+        if self._outward() and radius <= range_filter:
+            relation = "larger"
+        elif not self._outward() and radius >= range_filter:
+            relation = "smaller"
+        else:
+            return
+        raise milvus_error(
+            "MilvusException",
+            f"for metrics:{self._metric}, radius must be {relation} than range_filter, "
+            "please adjust your parameter",
+        )
+
+
+def _session_timestamp(result: Any) -> int:
+    timestamp: int = result.get_session_ts()
+    if timestamp <= 0:
+        log.warning("the server gave no timestamp to iterate at: the local clock is used")
+        return client_side_timestamp()
+    return timestamp
