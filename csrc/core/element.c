@@ -287,6 +287,25 @@ size_t mvn_strided_to_u8(const mvn_strided *source, uint8_t *out)
     return source->count;
 }
 
+size_t mvn_strided_to(const mvn_strided *source, mvn_element target, uint8_t *out)
+{
+    switch (target) {
+    case MVN_ELEMENT_F16:
+        mvn_strided_to_f16(source, out);
+        return source->count;
+    case MVN_ELEMENT_BF16:
+        mvn_strided_to_bf16(source, out);
+        return source->count;
+    case MVN_ELEMENT_I8:
+        return mvn_strided_to_i8(source, out);
+    case MVN_ELEMENT_U8:
+        return mvn_strided_to_u8(source, out);
+    default:
+        mvn_strided_to_f32(source, out);
+        return source->count;
+    }
+}
+
 void mvn_strided_copy(const mvn_strided *source, uint8_t *out)
 {
     const uint8_t *p = source->data;

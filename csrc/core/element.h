@@ -59,6 +59,9 @@ void mvn_strided_to_bf16(const mvn_strided *source, uint8_t *out);
 size_t mvn_strided_to_i8(const mvn_strided *source, uint8_t *out);
 size_t mvn_strided_to_u8(const mvn_strided *source, uint8_t *out);
 
+/* Any of the five above, by the element that is to be written; only I8 and U8 can stop early. */
+size_t mvn_strided_to(const mvn_strided *source, mvn_element target, uint8_t *out);
+
 /* Writes the elements as they lie in memory, byte order included, one after the other: count *
  * size bytes. */
 void mvn_strided_copy(const mvn_strided *source, uint8_t *out);
