@@ -1,6 +1,6 @@
 """Stub of the C core. Each section names the file that implements it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 # errors.c
 
@@ -47,3 +47,9 @@ def connect_request(
     reserved: Mapping[str, str] | None = None,
 ) -> bytes: ...
 def parse_connect(reply: bytes, /) -> tuple[int, dict[str, str]]: ...
+
+# primary_keys.c
+
+def primary_key_expression(
+    field_name: str, ids: Iterable[object], primary_type: int = 0
+) -> str: ...

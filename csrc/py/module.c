@@ -2,6 +2,7 @@
 #include "connect.h"
 #include "errors.h"
 #include "indexes.h"
+#include "primary_keys.h"
 #include "state.h"
 
 typedef int (*init_function)(PyObject *module, PyMvn_State *state);
@@ -11,6 +12,7 @@ static const init_function inits[] = {
     PyMvn_Errors_Init,
     PyMvn_Indexes_Init,
     PyMvn_Connect_Init,
+    PyMvn_PrimaryKeys_Init,
 };
 
 static int module_exec(PyObject *module)
