@@ -331,3 +331,45 @@ double mvn_strided_get(const mvn_strided *source, size_t index)
     MVN_EACH(return value;)
     return 0.0;
 }
+
+bool mvn_strided_get_int(const mvn_strided *source, size_t index, int64_t *value)
+{
+    const uint8_t *p = source->data + (ptrdiff_t)index * source->stride;
+    const bool swapped = source->swapped;
+    uint64_t wide;
+    switch (source->element) {
+    case MVN_ELEMENT_BOOL:
+        *value = load_bool(p, swapped);
+        return true;
+    case MVN_ELEMENT_I8:
+        *value = load_i8(p, swapped);
+        return true;
+    case MVN_ELEMENT_U8:
+        *value = load_u8(p, swapped);
+        return true;
+    case MVN_ELEMENT_I16:
+        *value = load_i16(p, swapped);
+        return true;
+    case MVN_ELEMENT_U16:
+        *value = load_u16(p, swapped);
+        return true;
+    case MVN_ELEMENT_I32:
+        *value = load_i32(p, swapped);
+        return true;
+    case MVN_ELEMENT_U32:
+        *value = load_u32(p, swapped);
+        return true;
+    case MVN_ELEMENT_I64:
+        *value = load_i64(p, swapped);
+        return true;
+    case MVN_ELEMENT_U64:
+        wide = load_u64(p, swapped);
+        if (wide > INT64_MAX) {
+            return false;
+        }
+        *value = (int64_t)wide;
+        return true;
+    default:
+        return false;
+    }
+}

@@ -66,6 +66,9 @@ size_t mvn_strided_to(const mvn_strided *source, mvn_element target, uint8_t *ou
  * size bytes. */
 void mvn_strided_copy(const mvn_strided *source, uint8_t *out);
 
+/* Element `index`, which must be an integer; false, and nothing written, when it exceeds int64. */
+bool mvn_strided_get_int(const mvn_strided *source, size_t index, int64_t *value);
+
 /* Element `index` as a double, for messages and checks. */
 double mvn_strided_get(const mvn_strided *source, size_t index);
 

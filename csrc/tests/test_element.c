@@ -191,6 +191,30 @@ static void copies_follow_the_stride(void)
     CHECK(memcmp(out, values, 4) == 0);
 }
 
+static void integers_are_exact(void)
+{
+    const int64_t big[] = {INT64_MIN, INT64_MAX};
+    const uint64_t wide[] = {(uint64_t)INT64_MAX, (uint64_t)INT64_MAX + 1};
+    const uint16_t foreign = (uint16_t)(0x0102);
+    const float number = 1.5f;
+    mvn_strided source = {(const uint8_t *)big, 8, 2, MVN_ELEMENT_I64, false};
+    int64_t value = 0;
+    CHECK(mvn_strided_get_int(&source, 0, &value));
+    CHECK_EQUAL(value, INT64_MIN);
+    CHECK(mvn_strided_get_int(&source, 1, &value));
+    CHECK_EQUAL(value, INT64_MAX);
+    source.data = (const uint8_t *)wide;
+    source.element = MVN_ELEMENT_U64;
+    CHECK(mvn_strided_get_int(&source, 0, &value));
+    CHECK_EQUAL(value, INT64_MAX);
+    CHECK(!mvn_strided_get_int(&source, 1, &value));
+    mvn_strided swapped = {(const uint8_t *)&foreign, 2, 1, MVN_ELEMENT_U16, true};
+    CHECK(mvn_strided_get_int(&swapped, 0, &value));
+    CHECK_EQUAL(value, 0x0201);
+    mvn_strided real = {(const uint8_t *)&number, 4, 1, MVN_ELEMENT_F32, false};
+    CHECK(!mvn_strided_get_int(&real, 0, &value));
+}
+
 int main(void)
 {
     RUN(formats_are_parsed);
@@ -202,5 +226,6 @@ int main(void)
     RUN(floats_become_halves);
     RUN(integers_are_checked_against_bytes);
     RUN(copies_follow_the_stride);
+    RUN(integers_are_exact);
     return check_end();
 }
