@@ -1,6 +1,7 @@
 """Stub of the C core. Each section names the file that implements it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, final
 
 # errors.c
 
@@ -48,8 +49,80 @@ def connect_request(
 ) -> bytes: ...
 def parse_connect(reply: bytes, /) -> tuple[int, dict[str, str]]: ...
 
-# primary_keys.c
+# schema.c
 
-def primary_key_expression(
-    field_name: str, ids: Iterable[object], primary_type: int = 0
-) -> str: ...
+@final
+class Schema:
+    """A collection's description, compiled for the encoder. Immutable; safe to share."""
+
+    @classmethod
+    def from_reply(cls, reply: bytes, /) -> Schema: ...
+    @property
+    def collection_name(self) -> str: ...
+    @property
+    def db_name(self) -> str: ...
+    @property
+    def aliases(self) -> tuple[str, ...]: ...
+    @property
+    def field_names(self) -> tuple[str, ...]: ...
+    @property
+    def collection_id(self) -> int: ...
+    @property
+    def created_timestamp(self) -> int: ...
+    @property
+    def update_timestamp(self) -> int: ...
+    @property
+    def consistency_level(self) -> int: ...
+    @property
+    def enable_dynamic_field(self) -> bool: ...
+    @property
+    def auto_id(self) -> bool: ...
+    @property
+    def primary_field(self) -> str: ...
+    @property
+    def primary_type(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    def field_type(self, name: str, /) -> int | None: ...
+    def field_dim(self, name: str, /) -> int | None: ...
+    def to_dict(self) -> dict[str, Any]: ...
+
+def describe_request(collection_name: str, /) -> bytes: ...
+
+# row_encoder.c
+
+# Rows, columns in schema order, columns by name, or one row.
+_Data = list[Any] | dict[str, Any]
+
+@final
+class RowEncoder:
+    """InsertRequest or UpsertRequest bytes, in slices. For one caller at a time."""
+
+    def __new__(
+        cls,
+        schema: Schema,
+        data: _Data,
+        *,
+        collection_name: str,
+        partition_name: str | None = "",
+        namespace: str | None = None,
+        upsert: bool = False,
+        partial_update: bool = False,
+        field_ops: Sequence[tuple[str, int]] | None = None,
+    ) -> RowEncoder: ...
+    @property
+    def rows(self) -> int: ...
+    def step(self, budget: int, /) -> bool: ...
+    def finish(self) -> bytes: ...
+
+def encode_rows(
+    schema: Schema,
+    data: _Data,
+    *,
+    collection_name: str,
+    partition_name: str | None = "",
+    namespace: str | None = None,
+    upsert: bool = False,
+    partial_update: bool = False,
+    field_ops: Sequence[tuple[str, int]] | None = None,
+) -> bytes: ...

@@ -1611,7 +1611,7 @@ const ProtobufCMessageDescriptor mvn__function_schema__descriptor =
   (ProtobufCMessageInit) mvn__function_schema__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mvn__collection_schema__field_descriptors[10] =
+static const ProtobufCFieldDescriptor mvn__collection_schema__field_descriptors[12] =
 {
   {
     "name",
@@ -1722,6 +1722,30 @@ static const ProtobufCFieldDescriptor mvn__collection_schema__field_descriptors[
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "external_source",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mvn__CollectionSchema, external_source),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "external_spec",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Mvn__CollectionSchema, external_spec),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "enable_namespace",
     15,
     PROTOBUF_C_LABEL_NONE,
@@ -1738,7 +1762,9 @@ static const unsigned mvn__collection_schema__field_indices_by_name[] = {
   2,   /* field[2] = auto_id */
   1,   /* field[1] = description */
   4,   /* field[4] = enable_dynamic_field */
-  9,   /* field[9] = enable_namespace */
+  11,   /* field[11] = enable_namespace */
+  9,   /* field[9] = external_source */
+  10,   /* field[10] = external_spec */
   3,   /* field[3] = fields */
   6,   /* field[6] = functions */
   0,   /* field[0] = name */
@@ -1750,8 +1776,8 @@ static const ProtobufCIntRange mvn__collection_schema__number_ranges[3 + 1] =
 {
   { 1, 0 },
   { 9, 7 },
-  { 15, 9 },
-  { 0, 10 }
+  { 15, 11 },
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor mvn__collection_schema__descriptor =
 {
@@ -1761,7 +1787,7 @@ const ProtobufCMessageDescriptor mvn__collection_schema__descriptor =
   "Mvn__CollectionSchema",
   "mvn",
   sizeof(Mvn__CollectionSchema),
-  10,
+  12,
   mvn__collection_schema__field_descriptors,
   mvn__collection_schema__field_indices_by_name,
   3,  mvn__collection_schema__number_ranges,

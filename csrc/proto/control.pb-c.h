@@ -200,11 +200,13 @@ struct  Mvn__CollectionSchema
   size_t n_struct_array_fields;
   Mvn__StructArrayFieldSchema **struct_array_fields;
   int32_t version;
+  char *external_source;
+  char *external_spec;
   protobuf_c_boolean enable_namespace;
 };
 #define MVN__COLLECTION_SCHEMA__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mvn__collection_schema__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0, 0,NULL, 0,NULL, 0,NULL, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0, 0,NULL, 0,NULL, 0,NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Mvn__DescribeCollectionRequest

@@ -15,4 +15,17 @@
 #define MVN_END_CRITICAL_SECTION() }
 #endif
 
+/* The items of an iterable as a list or tuple, for PySequence_Fast_GET_ITEM. Under the GIL a list
+ * or tuple is returned as it is; without it another thread might change the list, so it is copied.
+ * New reference, or NULL with TypeError. */
+static inline PyObject *PyMvn_Sequence(PyObject *iterable, const char *complaint)
+{
+#ifdef Py_GIL_DISABLED
+    (void)complaint;
+    return PySequence_Tuple(iterable);
+#else
+    return PySequence_Fast(iterable, complaint);
+#endif
+}
+
 #endif

@@ -2,7 +2,8 @@
 #include "connect.h"
 #include "errors.h"
 #include "indexes.h"
-#include "primary_keys.h"
+#include "row_encoder.h"
+#include "schema.h"
 #include "state.h"
 
 typedef int (*init_function)(PyObject *module, PyMvn_State *state);
@@ -12,7 +13,8 @@ static const init_function inits[] = {
     PyMvn_Errors_Init,
     PyMvn_Indexes_Init,
     PyMvn_Connect_Init,
-    PyMvn_PrimaryKeys_Init,
+    PyMvn_Schema_Init,
+    PyMvn_RowEncoder_Init,
 };
 
 static int module_exec(PyObject *module)

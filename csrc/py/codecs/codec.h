@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "../state.h"
+#include "../../core/status.h"
 #include "../../core/wire_writer.h"
 
 /* DataType of the protocol (milvus-proto schema.proto). */
@@ -130,23 +131,31 @@ extern const PyMvn_Codec PyMvn_Codec_SparseVector;
 /* struct_array.c */
 extern const PyMvn_Codec PyMvn_Codec_StructArray;
 
-/* The codec of a data type, or NULL for one that is not known. (row_encoder.c) */
+/* The functions below are in column.c. */
+
+/* The codec of a data type, or NULL for one that is not known. */
 const PyMvn_Codec *PyMvn_Codec_Find(int32_t type);
 
 /* The place of a cell, as a new str: rows[17]["vector"], or data["vector"][17] for columns; NULL
- * with an exception set on failure. (row_encoder.c) */
+ * with an exception set on failure. */
 PyObject *PyMvn_Column_Place(const PyMvn_Column *column, Py_ssize_t row);
 
 /* Raises pymilvus.exceptions.<exception> with "<place>: <text>". If an exception is set it becomes
- * the cause. Always returns -1. (row_encoder.c) */
+ * the cause. Always returns -1. */
 int PyMvn_Column_Fail(const PyMvn_Column *column, Py_ssize_t row, const char *exception,
                       const char *format, ...);
 
-/* Raises DataNotMatchException with pymilvus's text for a value of the wrong type ("The Input data
- * type is inconsistent with defined schema, {field} field should be a {label}, but got a {<class>}
- * instead. Detail: ...") and the place of the cell. `detail` may be NULL. Always returns -1.
- * (row_encoder.c) */
+/* Raises DataNotMatchException with the place of the cell and pymilvus's text for a value of the
+ * wrong type ("The Input data type is inconsistent with defined schema, {field} field should be a
+ * {label}, but got a {<class>} instead. Detail: ..."). When `detail` is NULL and a TypeError,
+ * ValueError, OverflowError or RecursionError is set, its text is the detail and it becomes the
+ * cause; any other exception that is set is not about the value and is left as it is. Always
+ * returns -1. */
 int PyMvn_Column_Mismatch(const PyMvn_Column *column, Py_ssize_t row, PyObject *value,
                           const char *detail);
+
+/* Turns the status of an mvn_buffer call into 0, or -1 with MemoryError, or with ParamError for a
+ * request over protobuf's 2 GiB. */
+int PyMvn_Column_Status(mvn_status status);
 
 #endif
