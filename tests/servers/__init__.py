@@ -1,8 +1,8 @@
 """Real Milvus servers for the tests, each a process of its own on free ports of this machine."""
 
 from .lite import lite_spec
-from .standalone import auth_spec, milvus_spec, mutual_tls_spec, tls_spec
 from .shared import Server, ServerSpec, join, wait_until_gone
+from .standalone import auth_spec, milvus_spec, mutual_tls_spec, tls_spec
 
 __all__ = [
     "Server",

@@ -60,7 +60,11 @@ def _launch(
     config = {
         "data_dir": str(data_dir),
         "http_port": http,
-        "settings": {**{f"{name}_port": port for name, port in ports.items()}, **(settings or {})},
+        "settings": {
+            **{f"{name}_port": port for name, port in ports.items()},
+            "proxy.timeTickInterval": 50,  # ms, not 200: what a read with Strong waits for
+            **(settings or {}),
+        },
     }
     scheme = "https" if settings and "tls_mode" in settings else "http"
     return Launch(
@@ -78,9 +82,7 @@ def _plain(folder: Path, data_dir: Path) -> Launch:
 
 
 def _with_authorization(folder: Path, data_dir: Path) -> Launch:
-    return _launch(
-        folder, data_dir, {"authorization_enabled": True}, {"token": "root:Milvus"}
-    )
+    return _launch(folder, data_dir, {"authorization_enabled": True}, {"token": "root:Milvus"})
 
 
 def _with_tls(mutual: bool) -> Callable[[Path, Path], Launch]:
@@ -118,4 +120,6 @@ def _with_tls(mutual: bool) -> Callable[[Path, Path], Launch]:
 milvus_spec = ServerSpec("milvus", "2.3.5", _plain, ready_seconds=120)
 auth_spec = ServerSpec("milvus-auth", "2.3.5", _with_authorization, ready_seconds=120)
 tls_spec = ServerSpec("milvus-tls", "2.3.5", _with_tls(mutual=False), ready_seconds=120)
-mutual_tls_spec = ServerSpec("milvus-mutual-tls", "2.3.5", _with_tls(mutual=True), ready_seconds=120)
+mutual_tls_spec = ServerSpec(
+    "milvus-mutual-tls", "2.3.5", _with_tls(mutual=True), ready_seconds=120
+)
