@@ -1,6 +1,6 @@
 """Stub of the C core. Each section names the file that implements it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, final
 
 # errors.c
@@ -126,3 +126,9 @@ def encode_rows(
     partial_update: bool = False,
     field_ops: Sequence[tuple[str, int]] | None = None,
 ) -> bytes: ...
+
+# primary_keys.c
+
+def primary_key_expression(
+    field_name: str, ids: Iterable[object], primary_type: int = 0
+) -> str: ...

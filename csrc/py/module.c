@@ -2,6 +2,7 @@
 #include "connect.h"
 #include "errors.h"
 #include "indexes.h"
+#include "primary_keys.h"
 #include "row_encoder.h"
 #include "schema.h"
 #include "state.h"
@@ -15,6 +16,7 @@ static const init_function inits[] = {
     PyMvn_Connect_Init,
     PyMvn_Schema_Init,
     PyMvn_RowEncoder_Init,
+    PyMvn_PrimaryKeys_Init,
 };
 
 static int module_exec(PyObject *module)

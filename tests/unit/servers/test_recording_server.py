@@ -1,4 +1,4 @@
-"""The recording server itself: what it records, and that replies come in the order they were set."""
+"""The recording server: what it records, and that replies come in the order they were set."""
 
 from __future__ import annotations
 
