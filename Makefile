@@ -50,7 +50,7 @@ build: $(STAMPS)/built ## set up .venv and build the package in place
 
 .PHONY: demo
 demo: $(STAMPS)/built ## insert 100,000 vectors into milvus-lite, search, query, delete; beside pymilvus
-	$(BIN)/python examples/demo.py $(DEMO_ARGS)
+	$(BIN)/python tools/demo.py $(DEMO_ARGS)
 
 .PHONY: test
 test: $(STAMPS)/built $(STAMPS)/test-packages ctest ## run all tests, on real servers too

@@ -1,0 +1,102 @@
+"""Each example runs as its reader would run it, and prints what it says it prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.servers import Server
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+
+# Lines that the output must hold.
+EXPECTED = {
+    "quickstart_sync": [
+        "inserted 1000",
+        "row 7 is green",
+        "yellow: [7]",
+        "after the delete: []",
+    ],
+    "quickstart_async": [
+        "inserted 5000",
+        f"found itself: {list(range(0, 5000, 250))}",
+        f"page 3: {list(range(30, 40))}",
+        "left of ten: []",
+    ],
+    "migrate_one_line": ["{'insert_count': 3, 'ids': ['a', 'b', 'c']}"],
+    "hybrid_search": ["RRFRanker", "WeightedRanker"],
+    "dynamic_and_nullable": [
+        "{'id': 2, 'rating': None, 'language': 'en'}",
+        "not rated: [2, 3, 4]",
+        "nearest: 3 {'rating': None, 'language': 'en', 'tags': ['new', 'long']}",
+    ],
+}
+
+
+def run(script: Path, *arguments: str, cwd: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, str(script), *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_example_is_tested() -> None:
+    scripts = {path.stem for path in EXAMPLES.glob("*.py")}
+    assert scripts == {*EXPECTED, "concurrent_insert"}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_example(name: str, lite_server: Server, tmp_path: Path) -> None:
+    lines = run(EXAMPLES / f"{name}.py", lite_server.uri, cwd=tmp_path).splitlines()
+    for line in EXPECTED[name]:
+        assert line in lines
+
+
+def test_embedded_server(tmp_path: Path) -> None:
+    """Without a URI: milvus-lite in a file of the current folder."""
+    lines = run(EXAMPLES / "quickstart_sync.py", cwd=tmp_path).splitlines()
+    assert EXPECTED["quickstart_sync"][0] in lines
+    assert (tmp_path / "quickstart.db").exists()
+
+
+def test_migrated_program_prints_the_same(lite_server: Server, tmp_path: Path) -> None:
+    ours = EXAMPLES / "migrate_one_line.py"
+    text = ours.read_text()
+    assert text.count("from milvus_native import ") == 1
+    theirs = tmp_path / "before.py"
+    theirs.write_text(text.replace("from milvus_native import ", "from pymilvus import "))
+    printed = run(ours, lite_server.uri, cwd=tmp_path)
+    assert printed == run(theirs, lite_server.uri, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("client", ["milvus_native", "pymilvus"])
+@pytest.mark.parametrize("server", ["lite_server", "milvus_server"])
+def test_concurrent_insert(
+    client: str, server: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    uri = request.getfixturevalue(server).uri
+    report = tmp_path / "steps.json"
+    size = ["--rows", "5000", "--batch", "250", "--dim", "32"]
+    run(
+        EXAMPLES / "concurrent_insert.py",
+        *["--uri", uri, "--client", client, "--json", str(report), *size],
+        cwd=tmp_path,
+    )
+    steps = json.loads(report.read_text())
+    assert [step["step"] for step in steps] == [
+        *("import", "create", "insert", "flush", "search", "query", "delete", "close")
+    ]
+    assert steps[2]["remark"] == "5,000 vectors in 20 batches"
