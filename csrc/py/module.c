@@ -5,6 +5,7 @@
 #include "primary_keys.h"
 #include "row_encoder.h"
 #include "schema.h"
+#include "schema_cache.h"
 #include "state.h"
 
 typedef int (*init_function)(PyObject *module, PyMvn_State *state);
@@ -15,6 +16,7 @@ static const init_function inits[] = {
     PyMvn_Indexes_Init,
     PyMvn_Connect_Init,
     PyMvn_Schema_Init,
+    PyMvn_SchemaCache_Init,
     PyMvn_RowEncoder_Init,
     PyMvn_PrimaryKeys_Init,
 };

@@ -402,6 +402,16 @@ static PyObject *schema_repr(PyObject *object)
                                 self->n_fields);
 }
 
+size_t PyMvn_Schema_Size(const PyMvn_Schema *self)
+{
+    Py_ssize_t fields = self->n_fields;
+    for (Py_ssize_t i = 0; i < self->n_fields; i++) {
+        fields += self->fields[i].n_sub_fields;
+    }
+    return sizeof(PyMvn_Schema) + (size_t)fields * sizeof(PyMvn_Field) +
+           (size_t)PyBytes_GET_SIZE(self->reply);
+}
+
 #define GETTER(name, expression)                                                                  \
     static PyObject *get_##name(PyObject *object, void *unused)                                   \
     {                                                                                             \
@@ -423,19 +433,9 @@ GETTER(auto_id, PyBool_FromLong(self->auto_id))
 GETTER(primary_field, self->primary < 0 ? PyUnicode_FromString("")
                                         : Py_NewRef(self->fields[self->primary].name))
 GETTER(primary_type, PyLong_FromLong(self->primary < 0 ? 0 : self->fields[self->primary].type))
+GETTER(nbytes, PyLong_FromSize_t(PyMvn_Schema_Size(self)))
 #undef GETTER
 
-static PyObject *get_nbytes(PyObject *object, void *unused)
-{
-    const PyMvn_Schema *self = (const PyMvn_Schema *)object;
-    (void)unused;
-    Py_ssize_t fields = self->n_fields;
-    for (Py_ssize_t i = 0; i < self->n_fields; i++) {
-        fields += self->fields[i].n_sub_fields;
-    }
-    return PyLong_FromSize_t(sizeof(PyMvn_Schema) + (size_t)fields * sizeof(PyMvn_Field) +
-                             (size_t)PyBytes_GET_SIZE(self->reply));
-}
 
 static PyGetSetDef schema_getset[] = {
     {"collection_name", get_collection_name, NULL, "The collection's own name.", NULL},

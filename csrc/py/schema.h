@@ -42,6 +42,9 @@ static inline bool PyMvn_Schema_Check(PyMvn_State *state, PyObject *object)
     return Py_TYPE(object) == state->schema_type;
 }
 
+/* Memory that a schema takes, roughly: without the interned names. Never fails. */
+size_t PyMvn_Schema_Size(const PyMvn_Schema *self);
+
 /* The description as pymilvus's dict; see Schema.to_dict. New reference or NULL. (schema_dict.c) */
 PyObject *PyMvn_Schema_ToDict(PyMvn_State *state, const Mvn__DescribeCollectionResponse *reply);
 

@@ -21,6 +21,7 @@
     /* schema.c */                                                                                \
     X(PyTypeObject, schema_type)                                                                  \
     /* schema_cache.c */                                                                          \
+    X(PyTypeObject, schema_entry_type)                                                            \
     X(PyTypeObject, schema_cache_type)                                                            \
     /* row_encoder.c */                                                                           \
     X(PyTypeObject, row_encoder_type)                                                             \
