@@ -270,6 +270,7 @@ def test_what_leaves_is_released() -> None:
         cache.put(key(str(i)), item, cache.generation())
         cache.put(key(str(i)), item, cache.generation())
     assert [sys.getrefcount(item) for item in items][:3] == before[:3]
+    del item
     cache.invalidate(key("3"))
     cache.clear()
     assert [sys.getrefcount(item) for item in items] == before
