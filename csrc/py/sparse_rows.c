@@ -103,7 +103,7 @@ done:
 static int as_csr(PyObject *object, PyObject **result)
 {
     *result = NULL;
-    if (PyDict_Check(object) || PyList_Check(object) || PyTuple_Check(object) ||
+    if (PyDict_CheckExact(object) || PyList_Check(object) || PyTuple_Check(object) ||
         PyUnicode_Check(object) || PyBytes_Check(object)) {
         return 0;
     }
@@ -371,6 +371,12 @@ static int open_matrix(PyObject **object)
 Py_ssize_t PyMvn_SparseRow_Open(PyObject **object)
 {
     Py_ssize_t count = -1;
+    if (!PyDict_CheckExact(*object)) {
+        int matrix = open_matrix(object); /* before dicts, since scipy's DOK is one */
+        if (matrix != 0) {
+            return matrix < 0 ? -1 : PyBytes_GET_SIZE(*object) / MVN_SPARSE_PAIR;
+        }
+    }
     if (PyDict_Check(*object)) {
         count = PyDict_Size(*object);
     } else if (PyList_CheckExact(*object) || PyTuple_CheckExact(*object)) {
@@ -383,13 +389,7 @@ Py_ssize_t PyMvn_SparseRow_Open(PyObject **object)
         Py_SETREF(*object, list);
         count = PyList_GET_SIZE(list);
     } else {
-        int matrix = open_matrix(object);
-        if (matrix > 0) {
-            return PyBytes_GET_SIZE(*object) / MVN_SPARSE_PAIR;
-        }
-        if (matrix == 0) {
-            PyErr_Format(PyExc_TypeError, "%s: got %.200s", not_sparse, Py_TYPE(*object)->tp_name);
-        }
+        PyErr_Format(PyExc_TypeError, "%s: got %.200s", not_sparse, Py_TYPE(*object)->tp_name);
         return -1;
     }
     if (count > (Py_ssize_t)(MVN_MAX_MESSAGE / MVN_SPARSE_PAIR)) {

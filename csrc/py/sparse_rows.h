@@ -17,8 +17,8 @@ typedef struct {
     Py_ssize_t n_rows;
 } PyMvn_Csr;
 
-/* Takes the memory of a scipy matrix of any format. 1: held; 0: `object` is none; -1. A dict, list
- * or tuple is never one. Runs Python code. */
+/* Takes the memory of a scipy matrix of any format. 1: held; 0: `object` is none; -1. Runs Python
+ * code. */
 int PyMvn_Csr_Take(PyObject *object, PyMvn_Csr *csr);
 
 void PyMvn_Csr_Release(PyMvn_Csr *csr);

@@ -128,6 +128,8 @@ extern const PyMvn_Codec PyMvn_Codec_FloatVector, PyMvn_Codec_Float16Vector,
     PyMvn_Codec_BFloat16Vector, PyMvn_Codec_Int8Vector, PyMvn_Codec_BinaryVector;
 /* sparse_vector.c */
 extern const PyMvn_Codec PyMvn_Codec_SparseVector;
+/* vector_array.c: the sub-fields of struct arrays that hold vectors */
+extern const PyMvn_Codec PyMvn_Codec_VectorArray;
 /* struct_array.c */
 extern const PyMvn_Codec PyMvn_Codec_StructArray;
 

@@ -34,6 +34,22 @@ const PyMvn_Codec *PyMvn_Codec_Find(int32_t type)
         return &PyMvn_Codec_Json;
     case MVN_TYPE_ARRAY:
         return &PyMvn_Codec_Array;
+    case MVN_TYPE_BINARY_VECTOR:
+        return &PyMvn_Codec_BinaryVector;
+    case MVN_TYPE_FLOAT_VECTOR:
+        return &PyMvn_Codec_FloatVector;
+    case MVN_TYPE_FLOAT16_VECTOR:
+        return &PyMvn_Codec_Float16Vector;
+    case MVN_TYPE_BFLOAT16_VECTOR:
+        return &PyMvn_Codec_BFloat16Vector;
+    case MVN_TYPE_SPARSE_FLOAT_VECTOR:
+        return &PyMvn_Codec_SparseVector;
+    case MVN_TYPE_INT8_VECTOR:
+        return &PyMvn_Codec_Int8Vector;
+    case MVN_TYPE_ARRAY_OF_VECTOR:
+        return &PyMvn_Codec_VectorArray;
+    case MVN_TYPE_ARRAY_OF_STRUCT:
+        return &PyMvn_Codec_StructArray;
     default:
         return NULL;
     }
