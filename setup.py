@@ -38,9 +38,8 @@ def flags(kind: str, variable: str) -> list[str]:
 
 
 def extension() -> Extension:
-    sources = sorted(
-        str(path.relative_to(ROOT)) for folder in SOURCE_DIRS for path in (CSRC / folder).glob("*.c")
-    )
+    found = [path for folder in SOURCE_DIRS for path in (CSRC / folder).glob("*.c")]
+    sources = sorted(str(path.relative_to(ROOT)) for path in found)
     headers = sorted(str(path.relative_to(ROOT)) for path in CSRC.rglob("*.h"))
     compile_args = ["-std=c11", "-O2", "-g", "-fvisibility=hidden", "-Wall", "-Wextra"]
     if os.environ.get("MVN_WERROR"):

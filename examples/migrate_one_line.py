@@ -1,4 +1,6 @@
-"""A program written for pymilvus, moved by its import line: python examples/migrate_one_line.py [URI]
+"""A program written for pymilvus, moved by its import line:
+
+    python examples/migrate_one_line.py [URI]
 
 The line was:  from pymilvus import DataType, Function, FunctionType, MilvusClient
 Everything that pymilvus exports is here under the same name, so nothing else changes.

@@ -65,11 +65,8 @@ def measure(client: str, arguments: list[str]) -> Steps:
         folder = Path(name)
         report = folder / "steps.json"
         with milvus_lite(folder) as uri:
-            subprocess.run(
-                [sys.executable, str(EXAMPLE), "--uri", uri, "--client", client]
-                + ["--json", str(report), *arguments],
-                check=True,
-            )
+            options = ["--uri", uri, "--client", client, "--json", str(report), *arguments]
+            subprocess.run([sys.executable, str(EXAMPLE), *options], check=True)
         steps: Steps = json.loads(report.read_text())
         return steps
 

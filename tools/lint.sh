@@ -30,6 +30,7 @@ if compgen -G 'csrc/rpc/*.c' >/dev/null; then
 fi
 
 check "ruff" ruff check .
+check "ruff format" ruff format --check --quiet .
 check "mypy --strict" mypy
 check "stubtest" python -m mypy.stubtest --mypy-config-file pyproject.toml milvus_native._core
 for compiler in gcc clang; do

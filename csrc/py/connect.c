@@ -159,7 +159,7 @@ fail:
 }
 
 PyDoc_STRVAR(parse_connect_doc,
-             "parse_connect(reply)\n--\n\n"
+             "parse_connect(reply, /)\n--\n\n"
              "(identifier, server_info) of ConnectResponse bytes; server_info is a dict of str to\n"
              "str, empty when the server sent none. StatusError if the reply's status is an error.");
 

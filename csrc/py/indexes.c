@@ -6,7 +6,7 @@
 #include "reply_status.h"
 
 PyDoc_STRVAR(index_request_doc,
-             "index_request(collection_name)\n--\n\n"
+             "index_request(collection_name, /)\n--\n\n"
              "DescribeIndexRequest for all indexes of a collection, as bytes.");
 
 static PyObject *index_request(PyObject *module, PyObject *name)
@@ -55,7 +55,7 @@ static PyObject *description(const Mvn__IndexDescription *index)
 }
 
 PyDoc_STRVAR(parse_indexes_doc,
-             "parse_indexes(reply)\n--\n\n"
+             "parse_indexes(reply, /)\n--\n\n"
              "DescribeIndexResponse bytes as a list of (index_name, field_name, params) tuples,\n"
              "params a dict of str to str. StatusError if the reply's status is an error.");
 
