@@ -5,7 +5,7 @@
 set -euo pipefail
 
 python=${PYTHON:-python3}
-missing=("$@")
+missing=()
 
 need() { # need PACKAGE COMMAND...: PACKAGE is missing unless COMMAND succeeds
     local package=$1
@@ -32,6 +32,9 @@ need pkg-config pkg-config --version
 need libprotobuf-c-dev pkg-config --exists libprotobuf-c
 need python3-dev python_has_headers
 need python3-venv "$python" -c 'import ensurepip, venv'
+for package in "$@"; do
+    need "$package" dpkg --status "$package"
+done
 
 if [ ${#missing[@]} -eq 0 ]; then
     exit 0
