@@ -151,3 +151,62 @@ def encode_rows(
 def primary_key_expression(
     field_name: str, ids: Iterable[object], primary_type: int = 0
 ) -> str: ...
+
+# requests.c
+
+_Pairs = Sequence[tuple[str, str]]
+_Texts = Sequence[str]
+
+def encode_search(
+    *,
+    collection_name: str,
+    partition_names: _Texts | None = None,
+    dsl: str | None = "",
+    data: object = None,
+    ids: list[Any] | None = None,
+    bytes_type: int = 0,
+    embedding_list: bool = False,
+    output_fields: _Texts | None = None,
+    params: _Pairs,
+    guarantee_timestamp: int | None = 0,
+    consistency_level: int | None = 0,
+    use_default_consistency: bool = False,
+    templates: Mapping[str, Any] | None = None,
+    namespace: str | None = None,
+    extra: bytes = b"",
+) -> bytes: ...
+def encode_hybrid_search(
+    *,
+    collection_name: str,
+    requests: Sequence[bytes],
+    params: _Pairs,
+    partition_names: _Texts | None = None,
+    output_fields: _Texts | None = None,
+    guarantee_timestamp: int | None = 0,
+    consistency_level: int | None = 0,
+    use_default_consistency: bool = False,
+    namespace: str | None = None,
+    extra: bytes = b"",
+) -> bytes: ...
+def encode_query(
+    *,
+    collection_name: str,
+    expr: str | None,
+    output_fields: _Texts | None,
+    partition_names: _Texts | None = None,
+    params: _Pairs,
+    guarantee_timestamp: int | None = 0,
+    consistency_level: int | None = 0,
+    use_default_consistency: bool = False,
+    templates: Mapping[str, Any] | None = None,
+    namespace: str | None = None,
+) -> bytes: ...
+def encode_delete(
+    *,
+    collection_name: str,
+    expr: str,
+    partition_name: str | None = "",
+    consistency_level: int | None = 0,
+    templates: Mapping[str, Any] | None = None,
+    namespace: str | None = None,
+) -> bytes: ...

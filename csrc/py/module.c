@@ -3,6 +3,7 @@
 #include "errors.h"
 #include "indexes.h"
 #include "primary_keys.h"
+#include "requests.h"
 #include "row_encoder.h"
 #include "schema.h"
 #include "schema_cache.h"
@@ -19,6 +20,7 @@ static const init_function inits[] = {
     PyMvn_SchemaCache_Init,
     PyMvn_RowEncoder_Init,
     PyMvn_PrimaryKeys_Init,
+    PyMvn_Requests_Init,
 };
 
 static int module_exec(PyObject *module)

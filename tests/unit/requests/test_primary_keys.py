@@ -62,9 +62,7 @@ def unquote(literal: str) -> str:
         assert character in escapes or character in '\\"', f"Go has no \\{character} in quotes"
         return escapes.get(character, character)
 
-    return re.sub(
-        r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", replace, body, flags=re.DOTALL
-    )
+    return re.sub(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", replace, body, flags=re.DOTALL)
 
 
 def parse(expression: str) -> tuple[str, list[object]]:
