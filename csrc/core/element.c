@@ -197,7 +197,7 @@ static bool is_little_endian_run(const mvn_strided *source)
 }
 
 /* One loop per element type, so that the type is decided once and not per element. BODY sees
- * `value` (of the element's own type) and the index `i`. */
+ * `value`, a double, and the index `i`. */
 #define MVN_LOOP(name, BODY)                                                                      \
     for (size_t i = 0; i < source->count; i++, p += source->stride) {                             \
         const double value = (double)load_##name(p, source->swapped);                             \
@@ -236,13 +236,44 @@ static bool is_little_endian_run(const mvn_strided *source)
         break;                                                                                    \
     }
 
+/* Copies a run of elements that are of type `target` already; false when they are not. */
+static bool copy_run(const mvn_strided *source, mvn_element target, uint8_t *out)
+{
+    if (source->element != target || !is_little_endian_run(source)) {
+        return false;
+    }
+    if (source->count != 0) {
+        memcpy(out, source->data, source->count * mvn_element_size(target));
+    }
+    return true;
+}
+
+/* Doubles side by side, numpy's usual array: four at a time, for the compiler to use vectors. */
+static void narrow_run(const uint8_t *p, size_t count, uint8_t *out)
+{
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        double wide[4];
+        float narrow[4];
+        memcpy(wide, p + 8 * i, sizeof(wide));
+        for (int j = 0; j < 4; j++) {
+            narrow[j] = (float)wide[j];
+        }
+        memcpy(out + 4 * i, narrow, sizeof(narrow));
+    }
+    for (; i < count; i++) {
+        store32(out + 4 * i, mvn_f32_bits((float)load_f64(p + 8 * i, false)));
+    }
+}
+
 void mvn_strided_to_f32(const mvn_strided *source, uint8_t *out)
 {
     const uint8_t *p = source->data;
-    if (source->element == MVN_ELEMENT_F32 && is_little_endian_run(source)) {
-        if (source->count != 0) {
-            memcpy(out, p, source->count * 4);
-        }
+    if (copy_run(source, MVN_ELEMENT_F32, out)) {
+        return;
+    }
+    if (source->element == MVN_ELEMENT_F64 && !MVN_BIG_ENDIAN && is_little_endian_run(source)) {
+        narrow_run(p, source->count, out);
         return;
     }
     MVN_EACH(store32(out + 4 * i, mvn_f32_bits((float)value));)
@@ -251,6 +282,9 @@ void mvn_strided_to_f32(const mvn_strided *source, uint8_t *out)
 void mvn_strided_to_f16(const mvn_strided *source, uint8_t *out)
 {
     const uint8_t *p = source->data;
+    if (copy_run(source, MVN_ELEMENT_F16, out)) {
+        return;
+    }
     if (source->element == MVN_ELEMENT_F16) { /* bit for bit: NaN payloads stay */
         for (size_t i = 0; i < source->count; i++, p += source->stride) {
             store16(out + 2 * i, load_u16(p, source->swapped));
@@ -263,6 +297,9 @@ void mvn_strided_to_f16(const mvn_strided *source, uint8_t *out)
 void mvn_strided_to_bf16(const mvn_strided *source, uint8_t *out)
 {
     const uint8_t *p = source->data;
+    if (copy_run(source, MVN_ELEMENT_BF16, out)) {
+        return;
+    }
     if (source->element == MVN_ELEMENT_BF16) {
         for (size_t i = 0; i < source->count; i++, p += source->stride) {
             store16(out + 2 * i, load_u16(p, source->swapped));
@@ -276,6 +313,9 @@ void mvn_strided_to_bf16(const mvn_strided *source, uint8_t *out)
 size_t mvn_strided_to_i8(const mvn_strided *source, uint8_t *out)
 {
     const uint8_t *p = source->data;
+    if (copy_run(source, MVN_ELEMENT_I8, out)) {
+        return source->count;
+    }
     MVN_EACH(if (value < -128.0 || value > 127.0) { return i; } out[i] = (uint8_t)(int8_t)value;)
     return source->count;
 }
@@ -283,6 +323,9 @@ size_t mvn_strided_to_i8(const mvn_strided *source, uint8_t *out)
 size_t mvn_strided_to_u8(const mvn_strided *source, uint8_t *out)
 {
     const uint8_t *p = source->data;
+    if (copy_run(source, MVN_ELEMENT_U8, out)) {
+        return source->count;
+    }
     MVN_EACH(if (value < 0.0 || value > 255.0) { return i; } out[i] = (uint8_t)value;)
     return source->count;
 }

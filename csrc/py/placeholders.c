@@ -225,7 +225,7 @@ static int append_vector(const Search *search, PyObject *item, Py_ssize_t index,
     PyMvn_VectorView view = {.buffer.obj = NULL};
     PyObject *object = Py_NewRef(item);
     int status = -1;
-    int form = PyMvn_Vector_Open(&object, &view);
+    int form = PyMvn_Vector_Open(&object, target, &view);
 
     if (form < 0) {
         goto done;
@@ -289,7 +289,7 @@ static int append_bytes(const Search *search, PyObject *item, Py_ssize_t index)
     PyMvn_VectorView view = {.buffer.obj = NULL};
     PyObject *object = Py_NewRef(item);
     int status = -1;
-    int form = PyMvn_Vector_Open(&object, &view);
+    int form = PyMvn_Vector_Open(&object, MVN_ELEMENT_U8, &view);
 
     if (form == MVN_FORM_BYTES) {
         size_t size = (size_t)PyMvn_Vector_Length(object, &view);

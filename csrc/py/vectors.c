@@ -85,12 +85,17 @@ static int take_bfloat16(PyObject *object, PyMvn_VectorView *view)
     return 1;
 }
 
-int PyMvn_View_Take(PyObject *object, PyMvn_VectorView *view)
+static void clear_view(PyMvn_VectorView *view)
 {
     view->buffer.obj = NULL;
     view->element = MVN_ELEMENT_OTHER;
     view->swapped = false;
     view->bytes = false;
+}
+
+int PyMvn_View_Take(PyObject *object, PyMvn_VectorView *view)
+{
+    clear_view(view);
     if (!PyObject_CheckBuffer(object)) {
         return 0;
     }
@@ -198,16 +203,28 @@ static int form_of_view(PyObject *object, PyMvn_VectorView *view)
     return -1;
 }
 
-int PyMvn_Vector_Open(PyObject **object, PyMvn_VectorView *view)
+/* Like PyMvn_View_Take, but asks for the dtype first if it probably is one that refuses. */
+static int take_likely(PyObject *object, mvn_element likely, PyMvn_VectorView *view)
 {
-    view->buffer.obj = NULL;
+    if (likely == MVN_ELEMENT_BF16 && PyObject_CheckBuffer(object)) {
+        int bfloat16 = has_dtype_named(object, "bfloat16");
+        if (bfloat16 != 0) {
+            return bfloat16 < 0 ? -1 : take_bfloat16(object, view);
+        }
+    }
+    return PyMvn_View_Take(object, view);
+}
+
+int PyMvn_Vector_Open(PyObject **object, mvn_element likely, PyMvn_VectorView *view)
+{
+    clear_view(view);
     if (PyList_CheckExact(*object) || PyTuple_CheckExact(*object)) {
         return MVN_FORM_NUMBERS;
     }
     if (PyBytes_CheckExact(*object)) {
         return MVN_FORM_BYTES;
     }
-    int taken = PyMvn_View_Take(*object, view);
+    int taken = take_likely(*object, likely, view);
     if (taken < 0) {
         return -1;
     }

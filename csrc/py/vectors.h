@@ -39,12 +39,13 @@ void PyMvn_View_Release(PyMvn_VectorView *view);
  * result lives as long as the view is held. */
 mvn_strided PyMvn_View_Row(const PyMvn_VectorView *view, Py_ssize_t row);
 
-/* Finds the form of `*object` (a reference that the caller owns) and fills `view`. Sequences that
+/* Finds the form of `*object` (a reference that the caller owns) and fills `view`. `likely` is the
+ * element that an array probably has; it only decides what is tried first. Sequences that
  * are no list or tuple (a range, a tensor, a subclass with its own ideas) are replaced: `*object`
  * is then a new list or array, and the old one is given up. -1 with TypeError when it is no vector
  * at all (a str, a number, a dict, an array that is not one-dimensional), or with whatever the
  * object's own code raised; nothing is held then. Runs Python code. */
-int PyMvn_Vector_Open(PyObject **object, PyMvn_VectorView *view);
+int PyMvn_Vector_Open(PyObject **object, mvn_element likely, PyMvn_VectorView *view);
 
 /* Elements of a vector in any form but OTHER; bytes of one in form BYTES. */
 Py_ssize_t PyMvn_Vector_Length(PyObject *object, const PyMvn_VectorView *view);

@@ -133,6 +133,37 @@ static void doubles_round_once_and_overflow_to_infinity(void)
     CHECK(get_f32(out + 12) == 0.0f && signbit(get_f32(out + 12)));
 }
 
+static void runs_of_doubles_of_every_length(void)
+{
+    double values[9] = {0.1, -2.5, 1e39, -0.0, 3e-39, 7.0, 1e-60, 65504.0, 1.0 + 0x1p-25};
+    for (size_t count = 0; count <= 9; count++) {
+        uint8_t out[40];
+        memset(out, 0xaa, sizeof(out));
+        mvn_strided source = {(const uint8_t *)values, 8, count, MVN_ELEMENT_F64, false};
+        CHECK_EQUAL(mvn_strided_to(&source, MVN_ELEMENT_F32, out), count);
+        for (size_t i = 0; i < count; i++) {
+            CHECK(mvn_f32_bits(get_f32(out + 4 * i)) == mvn_f32_bits((float)values[i]));
+        }
+        CHECK_EQUAL(out[4 * count], 0xaa);
+    }
+}
+
+static void every_target_is_reached(void)
+{
+    int8_t values[2] = {1, -1};
+    uint8_t out[8];
+    mvn_strided source = {(const uint8_t *)values, 1, 2, MVN_ELEMENT_I8, false};
+    CHECK_EQUAL(mvn_strided_to(&source, MVN_ELEMENT_F32, out), 2);
+    CHECK_BYTES(out, 8, "\0\0\x80\x3f\0\0\x80\xbf");
+    CHECK_EQUAL(mvn_strided_to(&source, MVN_ELEMENT_F16, out), 2);
+    CHECK_BYTES(out, 4, "\0\x3c\0\xbc");
+    CHECK_EQUAL(mvn_strided_to(&source, MVN_ELEMENT_BF16, out), 2);
+    CHECK_BYTES(out, 4, "\x80\x3f\x80\xbf");
+    CHECK_EQUAL(mvn_strided_to(&source, MVN_ELEMENT_I8, out), 2);
+    CHECK_BYTES(out, 2, "\x01\xff");
+    CHECK_EQUAL(mvn_strided_to(&source, MVN_ELEMENT_U8, out), 1);
+}
+
 static void halves_are_kept_bit_for_bit(void)
 {
     uint16_t halves[3] = {0x3c00, 0x7d01, 0xfc00}; /* 1, a signalling NaN, -infinity */
@@ -222,6 +253,8 @@ int main(void)
     RUN(every_type_becomes_f32);
     RUN(contiguous_f32_is_copied_and_negative_strides_reverse);
     RUN(doubles_round_once_and_overflow_to_infinity);
+    RUN(runs_of_doubles_of_every_length);
+    RUN(every_target_is_reached);
     RUN(halves_are_kept_bit_for_bit);
     RUN(floats_become_halves);
     RUN(integers_are_checked_against_bytes);

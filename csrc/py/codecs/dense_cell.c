@@ -187,7 +187,7 @@ static int check(const PyMvn_DensePlace *place, const PyMvn_DenseType *type, int
 int PyMvn_Dense_Check(const PyMvn_DensePlace *place, const PyMvn_DenseType *type, int64_t dim,
                       PyObject **object, PyMvn_VectorView *view, bool *native)
 {
-    int form = PyMvn_Vector_Open(object, view);
+    int form = PyMvn_Vector_Open(object, type->native, view);
     if (MVN_UNLIKELY(form < 0)) {
         return fail_value(place, type->strict ? type->bad_type : NULL, *object);
     }
