@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,26 @@ def test_migrated_program_prints_the_same(lite_server: Server, tmp_path: Path) -
     theirs.write_text(text.replace("from milvus_native import ", "from pymilvus import "))
     printed = run(ours, lite_server.uri, cwd=tmp_path)
     assert printed == run(theirs, lite_server.uri, cwd=tmp_path)
+
+
+def readme_blocks() -> list[str]:
+    text = (ROOT / "README.md").read_text()
+    return re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def test_readme(lite_server: Server, tmp_path: Path) -> None:
+    """The README's sync example as it stands, then its async one on the collection it made."""
+    sync, in_async = readme_blocks()
+    sync_script = tmp_path / "sync.py"
+    sync_script.write_text(sync.replace("demo.db", lite_server.uri))
+    assert run(sync_script, cwd=tmp_path).startswith("7 ")
+    async_script = tmp_path / "async.py"
+    async_script.write_text(
+        in_async.replace("http://localhost:19530", lite_server.uri)
+        + "batches = [[{'id': 5000 + i, 'vector': [1.0] * 64, 'even': True}] for i in range(3)]\n"
+        + "print(len(asyncio.run(main(batches, [[1.0] * 64, [0.5] * 64]))))\n"
+    )
+    assert run(async_script, cwd=tmp_path) == "2\n"
 
 
 @pytest.mark.parametrize("client", ["milvus_native", "pymilvus"])

@@ -12,6 +12,7 @@ import pytest
 
 from .sources import CSRC, ROOT
 
+
 def setup(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PROTOBUF_C")}
     return subprocess.run(
