@@ -3,6 +3,12 @@
 #include "errors.h"
 #include "row_encoder.h"
 
+/* A class with __getitem__ that is a mapping. (A pandas Series has keys(), too, but is an array.) */
+static bool is_mapping(PyObject *value)
+{
+    return PyObject_HasAttrString(value, "keys") && !PyObject_HasAttrString(value, "__array__");
+}
+
 /* Whether `value` is several values: a sequence other than text, bytes and dict. An array of no
  * dimension is a scalar. Never fails. */
 static bool is_sequence(PyObject *value)
@@ -11,7 +17,7 @@ static bool is_sequence(PyObject *value)
         return true;
     }
     if (PyUnicode_Check(value) || PyBytes_Check(value) || PyByteArray_Check(value) ||
-        PyDict_Check(value) || !PySequence_Check(value)) {
+        PyDict_Check(value) || !PySequence_Check(value) || is_mapping(value)) {
         return false;
     }
     if (PySequence_Size(value) < 0) {

@@ -1,6 +1,7 @@
 /* Rows to cells. */
 #include <string.h>
 
+#include "codecs/documents.h"
 #include "compat.h"
 #include "errors.h"
 #include "json.h"
@@ -265,22 +266,14 @@ static int refuse_document(PyMvn_RowEncoder *self, Py_ssize_t row, PyObject *key
 
 int PyMvn_Gather_Document(PyMvn_RowEncoder *self, Py_ssize_t row, PyObject *keys)
 {
-    PyMvn_Slot *slot = &self->slots[self->meta_slot];
-    PyObject *document = NULL;
-    if (PyMvn_Slot_MakeCells(slot) < 0) {
-        return -1;
+    PyObject *document = PyDict_GET_SIZE(keys) == 0 ? Py_NewRef(self->no_document)
+                                                    : PyMvn_Json_Document(self->state, keys);
+    if (document == NULL) {
+        return refuse_document(self, row, keys);
     }
-    if (keys == NULL || PyDict_GET_SIZE(keys) == 0) {
-        document = Py_NewRef(self->no_document);
-    } else {
-        document = PyMvn_Json_Document(self->state, keys);
-        if (document == NULL) {
-            return refuse_document(self, row, keys);
-        }
-    }
-    slot->column.cells[row] = document;
-    slot->column.n_valid++;
-    return 0;
+    int status = PyMvn_Documents_Append(&self->slots[self->meta_slot].column, document);
+    Py_DECREF(document);
+    return status;
 }
 
 /* Absence of one slot in a row. */

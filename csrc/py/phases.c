@@ -130,7 +130,8 @@ static int begin_measuring(PyMvn_Slot *slot)
                                 (int)slot->column.field->type, slot->column.field->name);
         return -1;
     }
-    return slot->column.whole == NULL ? PyMvn_Slot_MakeCells(slot) : 0;
+    bool cells = slot->column.whole == NULL && !slot->column.field->dynamic;
+    return cells ? PyMvn_Slot_MakeCells(slot) : 0;
 }
 
 static Py_ssize_t measure(PyMvn_RowEncoder *self, Py_ssize_t budget)

@@ -70,7 +70,7 @@ Py_ssize_t PyMvn_RowEncoder_Advance(PyMvn_RowEncoder *self, Py_ssize_t budget);
  * Python code only when `key` is no exact str, or when it fails. (gather.c) */
 Py_ssize_t PyMvn_Gather_FindSlot(const PyMvn_RowEncoder *self, Py_ssize_t row, PyObject *key);
 
-/* Turns the dynamic keys of one row (a dict; borrowed) into its cell of $meta. 0 or -1. (gather.c) */
+/* Appends the dynamic keys of the next row (a dict; borrowed) to $meta. 0 or -1. (gather.c) */
 int PyMvn_Gather_Document(PyMvn_RowEncoder *self, Py_ssize_t row, PyObject *keys);
 
 /* Gathers row `row` of a list of dicts. 0 or -1. (gather.c) */
@@ -92,7 +92,7 @@ int PyMvn_Columns_Gather(PyMvn_RowEncoder *self, PyMvn_Slot *slot);
 /* Once all columns were gathered: makes ready for PyMvn_Columns_Document. 0 or -1. (columns.c) */
 int PyMvn_Columns_EndColumns(PyMvn_RowEncoder *self);
 
-/* Makes the cell of $meta of one row. 0 or -1. (columns.c) */
+/* Appends one row of the dynamic columns to $meta. 0 or -1. (columns.c) */
 int PyMvn_Columns_Document(PyMvn_RowEncoder *self, Py_ssize_t row);
 
 /* Adds RowEncoder and encode_rows to the module. 0 or -1. */

@@ -24,8 +24,8 @@ int PyMvn_Slot_Store(PyMvn_Slot *slot, Py_ssize_t row, PyObject *value);
 /* Once all rows are measured: finds out `payload` and `body`. */
 void PyMvn_Slot_Size(PyMvn_Slot *slot);
 
-/* Writes the FieldData message up to the first cell: all but the payload, which comes last so that
- * a codec may drop cells while it writes. *end is where the payload must end. 0 or -1. */
+/* Writes the FieldData message up to the first cell; the payload comes last, so that writing ends
+ * with the last cell. *end is where it must end. 0 or -1. */
 int PyMvn_Slot_Open(PyMvn_Slot *slot, uint32_t field_number, mvn_writer *out, uint8_t **end);
 
 /* Drops the cells and all that the codec made of them. Harmless in any state. */

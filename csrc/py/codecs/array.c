@@ -3,6 +3,7 @@
 #include "../errors.h"
 #include "codec.h"
 #include "scalar.h"
+#include "spooled.h"
 #include "text.h"
 
 static bool is_text(int32_t type)
@@ -14,21 +15,6 @@ static bool is_number(int32_t type)
 {
     uint32_t member = PyMvn_Scalar_Member(type);
     return member >= 1 && member <= 5;
-}
-
-/* A column's scratch: all rows in wire form. They are converted once, when measured: an array's
- * elements may be anything that changes its mind. */
-static mvn_buffer *encoded_of(PyMvn_Column *column)
-{
-    if (column->scratch == NULL) {
-        column->scratch = PyMem_Malloc(sizeof(mvn_buffer));
-        if (column->scratch == NULL) {
-            PyErr_NoMemory();
-            return NULL;
-        }
-        mvn_buffer_init(column->scratch);
-    }
-    return column->scratch;
 }
 
 static int append_text(PyMvn_Column *column, Py_ssize_t row, mvn_buffer *out, PyObject *value)
@@ -126,9 +112,9 @@ static int append_row(PyMvn_Column *column, Py_ssize_t row, mvn_buffer *out, PyO
 
 static int measure(PyMvn_Column *column, Py_ssize_t begin, Py_ssize_t end)
 {
-    mvn_buffer *encoded = encoded_of(column);
+    PyMvn_Spooled *scratch = PyMvn_Spooled_Of(column);
     int32_t type = column->field->element_type;
-    if (encoded == NULL) {
+    if (scratch == NULL) {
         return -1;
     }
     for (Py_ssize_t row = begin; row < end; row++) {
@@ -141,56 +127,22 @@ static int measure(PyMvn_Column *column, Py_ssize_t begin, Py_ssize_t end)
                                      "Unsupported element type: %d for Array field: %U", (int)type,
                                      column->field->name);
         }
-        if (append_row(column, row, encoded, value) < 0) {
+        if (append_row(column, row, &scratch->buffer, value) < 0) {
             return PyMvn_Column_Mismatch(column, row, value, NULL);
+        }
+        if (PyMvn_Spooled_Flush(scratch) < 0) {
+            return -1;
         }
     }
     return 0;
-}
-
-static size_t inner_size(const PyMvn_Column *column)
-{
-    const mvn_buffer *encoded = column->scratch;
-    return encoded == NULL ? 0 : encoded->size;
-}
-
-static size_t size(const PyMvn_Column *column)
-{
-    return mvn_bytes_field_size(PyMvn_Scalar_Member(MVN_TYPE_ARRAY), inner_size(column));
-}
-
-static int open_payload(PyMvn_Column *column, mvn_writer *out)
-{
-    mvn_write_bytes_header(out, PyMvn_Scalar_Member(MVN_TYPE_ARRAY), inner_size(column));
-    return 0;
-}
-
-static int write_rows(PyMvn_Column *column, Py_ssize_t begin, Py_ssize_t end, mvn_writer *out)
-{
-    mvn_buffer *encoded = column->scratch;
-    (void)end;
-    if (begin == 0 && encoded != NULL) {
-        mvn_write_raw(out, encoded->data, encoded->size);
-        mvn_buffer_reset(encoded);
-    }
-    return 0;
-}
-
-static void release(PyMvn_Column *column)
-{
-    if (column->scratch != NULL) {
-        mvn_buffer_reset(column->scratch);
-        PyMem_Free(column->scratch);
-        column->scratch = NULL;
-    }
 }
 
 const PyMvn_Codec PyMvn_Codec_Array = {
     .label = "array",
     .slot = MVN_SLOT_SCALARS,
     .measure = measure,
-    .size = size,
-    .open = open_payload,
-    .write = write_rows,
-    .release = release,
+    .size = PyMvn_Spooled_Size,
+    .open = PyMvn_Spooled_Open,
+    .write = PyMvn_Spooled_Write,
+    .release = PyMvn_Spooled_Release,
 };

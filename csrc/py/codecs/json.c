@@ -2,37 +2,35 @@
 #include "../json.h"
 
 #include "codec.h"
-#include "scalar.h"
+#include "documents.h"
+#include "spooled.h"
 
-/* A column's scratch: the bytes of its JSONArray. Measuring replaces each cell by its document, as
- * bytes, so that it is made once; writing drops it, so that documents and request do not both
- * stay in memory. Cells of $meta are documents from the start: row_encoder.c makes them. */
+int PyMvn_Documents_Append(PyMvn_Column *column, PyObject *document)
+{
+    PyMvn_Spooled *scratch = PyMvn_Spooled_Of(column);
+    if (scratch == NULL) {
+        return -1;
+    }
+    return PyMvn_Column_Status(mvn_spool_append_bytes_field(
+        &scratch->spool, 1, PyBytes_AS_STRING(document), (size_t)PyBytes_GET_SIZE(document)));
+}
+
+/* Documents are copied at once: orjson gives bytes that hold several times the memory they need. */
 static int measure_cell(PyMvn_Column *column, Py_ssize_t row)
 {
-    size_t *total = column->scratch;
-    if (!column->field->dynamic) {
-        PyObject *document = PyMvn_Json_Document(column->state, column->cells[row]);
-        if (document == NULL) {
-            return PyMvn_Column_Mismatch(column, row, column->cells[row], NULL);
-        }
-        Py_SETREF(column->cells[row], document);
+    PyObject *document = PyMvn_Json_Document(column->state, column->cells[row]);
+    if (document == NULL) {
+        return PyMvn_Column_Mismatch(column, row, column->cells[row], NULL);
     }
-    size_t bytes = (size_t)PyBytes_GET_SIZE(column->cells[row]);
-    if (bytes > MVN_MAX_MESSAGE || mvn_bytes_field_size(1, bytes) > MVN_MAX_MESSAGE - *total) {
-        return PyMvn_Column_Status(MVN_ETOOBIG);
-    }
-    *total += mvn_bytes_field_size(1, bytes);
-    return 0;
+    int status = PyMvn_Documents_Append(column, document);
+    Py_DECREF(document);
+    return status;
 }
 
 static int measure(PyMvn_Column *column, Py_ssize_t begin, Py_ssize_t end)
 {
-    if (column->scratch == NULL) {
-        column->scratch = PyMem_Calloc(1, sizeof(size_t));
-        if (column->scratch == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
+    if (column->field->dynamic) {
+        return 0;
     }
     for (Py_ssize_t row = begin; row < end; row++) {
         if (column->cells[row] != NULL && measure_cell(column, row) < 0) {
@@ -42,47 +40,12 @@ static int measure(PyMvn_Column *column, Py_ssize_t begin, Py_ssize_t end)
     return 0;
 }
 
-static size_t inner_size(const PyMvn_Column *column)
-{
-    return column->scratch == NULL ? 0 : *(const size_t *)column->scratch;
-}
-
-static size_t size(const PyMvn_Column *column)
-{
-    return mvn_bytes_field_size(PyMvn_Scalar_Member(MVN_TYPE_JSON), inner_size(column));
-}
-
-static int open_payload(PyMvn_Column *column, mvn_writer *out)
-{
-    mvn_write_bytes_header(out, PyMvn_Scalar_Member(MVN_TYPE_JSON), inner_size(column));
-    return 0;
-}
-
-static int write_rows(PyMvn_Column *column, Py_ssize_t begin, Py_ssize_t end, mvn_writer *out)
-{
-    for (Py_ssize_t row = begin; row < end; row++) {
-        PyObject *document = column->cells[row]; /* borrowed */
-        if (document != NULL) {
-            mvn_write_bytes_field(out, 1, PyBytes_AS_STRING(document),
-                                  (size_t)PyBytes_GET_SIZE(document));
-            Py_CLEAR(column->cells[row]);
-        }
-    }
-    return 0;
-}
-
-static void release(PyMvn_Column *column)
-{
-    PyMem_Free(column->scratch);
-    column->scratch = NULL;
-}
-
 const PyMvn_Codec PyMvn_Codec_Json = {
     .label = "json",
     .slot = MVN_SLOT_SCALARS,
     .measure = measure,
-    .size = size,
-    .open = open_payload,
-    .write = write_rows,
-    .release = release,
+    .size = PyMvn_Spooled_Size,
+    .open = PyMvn_Spooled_Open,
+    .write = PyMvn_Spooled_Write,
+    .release = PyMvn_Spooled_Release,
 };

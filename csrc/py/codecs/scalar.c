@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../../core/element.h"
+#include "spooled.h"
 
 /* Rows converted between two reservations, so that the worst case of a varint (10 bytes) is not
  * reserved for a whole large column. */
@@ -300,62 +301,55 @@ int PyMvn_Scalar_AppendBuffer(mvn_buffer *out, int32_t type, PyObject *exporter,
     return result;
 }
 
-/* A column's scratch: its packed numbers. They are converted once, when measured, so that a cell
- * that is no plain number is asked for its value only once. */
-static mvn_buffer *packed_of(PyMvn_Column *column)
-{
-    if (column->scratch == NULL) {
-        column->scratch = PyMem_Malloc(sizeof(mvn_buffer));
-        if (column->scratch == NULL) {
-            PyErr_NoMemory();
-            return NULL;
-        }
-        mvn_buffer_init(column->scratch);
-    }
-    return column->scratch;
-}
-
 static int adopt(PyMvn_Column *column, PyObject *whole)
 {
     Py_ssize_t count = 0;
-    mvn_buffer *packed = packed_of(column);
-    if (packed == NULL) {
+    PyMvn_Spooled *scratch = PyMvn_Spooled_Of(column);
+    if (scratch == NULL) {
         return -1;
     }
-    int taken = PyMvn_Scalar_AppendBuffer(packed, column->field->type, whole, &count);
+    int taken = PyMvn_Scalar_AppendBuffer(&scratch->buffer, column->field->type, whole, &count);
     if (taken == 1 && count != column->n_rows) {
-        packed->size = 0;
+        scratch->buffer.size = 0;
         return 0; /* the general path says what is wrong with the length */
     }
-    return taken;
+    return taken == 1 && PyMvn_Spooled_Flush(scratch) < 0 ? -1 : taken;
+}
+
+static int measure_some(PyMvn_Column *column, PyMvn_Spooled *scratch, Py_ssize_t begin,
+                        Py_ssize_t end)
+{
+    int32_t type = column->field->type;
+    for (Py_ssize_t row = begin; row < end; row++) {
+        PyObject *value = column->cells[row]; /* borrowed from `cells`, which nobody else sees */
+        if (value != NULL && PyMvn_Scalar_Append(&scratch->buffer, type, value) < 0) {
+            return PyMvn_Column_Mismatch(column, row, value, NULL);
+        }
+    }
+    return PyMvn_Spooled_Flush(scratch);
 }
 
 static int measure(PyMvn_Column *column, Py_ssize_t begin, Py_ssize_t end)
 {
-    mvn_buffer *packed = packed_of(column);
-    if (packed == NULL) {
+    PyMvn_Spooled *scratch = PyMvn_Spooled_Of(column);
+    if (scratch == NULL) {
         return -1;
     }
-    if (column->whole != NULL) {
-        return 0;
-    }
-    int32_t type = column->field->type;
-    for (Py_ssize_t row = begin; row < end; row++) {
-        PyObject *value = column->cells[row];
-        if (value == NULL) {
-            continue;
+    while (column->whole == NULL && begin < end) {
+        Py_ssize_t stop = end - begin < ROWS_AT_ONCE ? end : begin + ROWS_AT_ONCE;
+        if (measure_some(column, scratch, begin, stop) < 0) {
+            return -1;
         }
-        if (PyMvn_Scalar_Append(packed, type, value) < 0) {
-            return PyMvn_Column_Mismatch(column, row, value, NULL);
-        }
+        begin = stop;
     }
     return 0;
 }
 
+/* The numbers are one packed field. */
 static size_t inner_size(const PyMvn_Column *column)
 {
-    const mvn_buffer *packed = column->scratch;
-    return packed == NULL || packed->size == 0 ? 0 : mvn_bytes_field_size(1, packed->size);
+    size_t bytes = PyMvn_Spooled_Bytes(column);
+    return bytes == 0 ? 0 : mvn_bytes_field_size(1, bytes);
 }
 
 static size_t size(const PyMvn_Column *column)
@@ -365,34 +359,12 @@ static size_t size(const PyMvn_Column *column)
 
 static int open_payload(PyMvn_Column *column, mvn_writer *out)
 {
-    const mvn_buffer *packed = column->scratch;
     size_t inner = inner_size(column);
     mvn_write_bytes_header(out, PyMvn_Scalar_Member(column->field->type), inner);
     if (inner != 0) {
-        mvn_write_bytes_header(out, 1, packed->size);
+        mvn_write_bytes_header(out, 1, PyMvn_Spooled_Bytes(column));
     }
     return 0;
-}
-
-/* One copy: a column of numbers is small beside what slices are for. */
-static int write_rows(PyMvn_Column *column, Py_ssize_t begin, Py_ssize_t end, mvn_writer *out)
-{
-    mvn_buffer *packed = column->scratch;
-    (void)end;
-    if (begin == 0 && packed != NULL) {
-        mvn_write_raw(out, packed->data, packed->size);
-        mvn_buffer_reset(packed);
-    }
-    return 0;
-}
-
-static void release(PyMvn_Column *column)
-{
-    if (column->scratch != NULL) {
-        mvn_buffer_reset(column->scratch);
-        PyMem_Free(column->scratch);
-        column->scratch = NULL;
-    }
 }
 
 #define NUMBERS(name, text)                                                                       \
@@ -403,8 +375,8 @@ static void release(PyMvn_Column *column)
         .measure = measure,                                                                       \
         .size = size,                                                                             \
         .open = open_payload,                                                                     \
-        .write = write_rows,                                                                      \
-        .release = release,                                                                       \
+        .write = PyMvn_Spooled_Write,                                                             \
+        .release = PyMvn_Spooled_Release,                                                         \
     };
 
 NUMBERS(Bool, "bool")
