@@ -10,9 +10,8 @@ from pymilvus.client.prepare import Prepare
 from pymilvus.grpc_gen import milvus_pb2
 
 from milvus_native._core import RowEncoder, Schema, encode_rows
-from tests.faker import SCALARS, DataType, Faker, FakeSchema
+from tests.faker import DataType, Faker, FakeSchema
 
-KINDS = (*SCALARS, DataType.ARRAY)
 CASES_A_SEED = 20
 
 
@@ -65,7 +64,7 @@ def in_slices(fake: Faker, *args: Any, **kwargs: Any) -> bytes:
 def test_inserts_equal_pymilvus(seed: int) -> None:
     fake = Faker(f"insert {seed}")
     for _ in range(CASES_A_SEED):
-        fakes = fake.schema(KINDS)
+        fakes = fake.schema()
         schema = Schema.from_reply(fakes.reply_bytes)
         rows = fake.rows(fakes, fake.random.choice((1, 2, 7, 40)), key=fake.chance(0.3))
         rows[1:] = [
@@ -85,7 +84,7 @@ def test_inserts_equal_pymilvus(seed: int) -> None:
 def test_upserts_equal_pymilvus(seed: int) -> None:
     fake = Faker(f"upsert {seed}")
     for _ in range(CASES_A_SEED):
-        fakes = fake.schema(KINDS)
+        fakes = fake.schema()
         schema = Schema.from_reply(fakes.reply_bytes)
         rows = fake.rows(fakes, fake.random.choice((1, 2, 7, 40)), upsert=True)
         options: dict[str, Any] = fake.random.choice(
