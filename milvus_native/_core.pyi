@@ -1,7 +1,12 @@
 """Stub of the C core. Each section names the file that implements it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, final
+from typing import Any, Final, final
+
+from _typeshed import structseq
+from typing_extensions import disjoint_base
+
+from milvus_native.results import HybridExtraList, SearchResult
 
 # errors.c
 
@@ -210,3 +215,69 @@ def encode_delete(
     templates: Mapping[str, Any] | None = None,
     namespace: str | None = None,
 ) -> bytes: ...
+# hit.c
+
+@disjoint_base
+class Hit(dict[str, Any]):
+    """One row of a search result; its entity's items are found in it too, and as attributes."""
+
+    _pk_name: str
+    def __init__(self, *args: Any, pk_name: str = "", **kwargs: Any) -> None: ...
+    def __getattr__(self, name: str, /) -> Any: ...
+    def get(self, key: Any, default: Any = None) -> Any: ...
+    def to_dict(self) -> Hit: ...
+    @property
+    def id(self) -> int | str: ...
+    @property
+    def pk(self) -> int | str: ...
+    @property
+    def distance(self) -> float: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def highlight(self) -> dict[str, Any] | None: ...
+    @property
+    def fields(self) -> dict[str, Any]: ...
+    @property
+    def entity(self) -> Hit: ...
+
+# results.c, search_results.c, query_results.c, mutation.c
+
+@final
+class Mutation(structseq[Any], tuple[int, int, int, list[int] | list[str], int, int]):
+    """What the server says of an insert, upsert or delete."""
+
+    __match_args__: Final = (
+        "insert_count",
+        "delete_count",
+        "upsert_count",
+        "ids",
+        "timestamp",
+        "cost",
+    )
+    @property
+    def insert_count(self) -> int: ...
+    @property
+    def delete_count(self) -> int: ...
+    @property
+    def upsert_count(self) -> int: ...
+    @property
+    def ids(self) -> list[int] | list[str]: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def cost(self) -> int: ...
+
+def decode_search(reply: bytes, round_decimal: int | None = None) -> SearchResult: ...
+def decode_query(reply: bytes, strict_float32: bool = False) -> HybridExtraList: ...
+def decode_mutation(reply: bytes) -> Mutation: ...
+def set_result_types(
+    search_result: type[list[Any]],
+    hits: type[list[Any]],
+    query_result: type[list[Any]],
+    extra: type[dict[str, Any]],
+    iterator: type,
+    aggregation_bucket: type,
+    aggregation_hit: type,
+    /,
+) -> None: ...

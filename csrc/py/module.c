@@ -1,9 +1,11 @@
 /* Module glue of milvus_native._core: slots, and one init call per file. No logic. */
 #include "connect.h"
 #include "errors.h"
+#include "hit.h"
 #include "indexes.h"
 #include "primary_keys.h"
 #include "requests.h"
+#include "results.h"
 #include "row_encoder.h"
 #include "schema.h"
 #include "schema_cache.h"
@@ -14,6 +16,8 @@ typedef int (*init_function)(PyObject *module, PyMvn_State *state);
 /* In dependency order. */
 static const init_function inits[] = {
     PyMvn_Errors_Init,
+    PyMvn_Hit_Init,
+    PyMvn_Results_Init,
     PyMvn_Indexes_Init,
     PyMvn_Connect_Init,
     PyMvn_Schema_Init,

@@ -27,10 +27,10 @@
     X(PyTypeObject, row_encoder_type)                                                             \
     /* hit.c */                                                                                   \
     X(PyTypeObject, hit_type)                                                                     \
-    /* results.c: the list types that milvus_native.results registers */                          \
-    X(PyObject, search_result_type)                                                               \
-    X(PyObject, hits_type)                                                                        \
-    X(PyObject, query_result_type)                                                                \
+    /* results.c: tuple of the types that were registered; written once, atomically */            \
+    X(PyObject, result_types)                                                                     \
+    /* mutation.c */                                                                              \
+    X(PyTypeObject, mutation_type)                                                                \
     /* state.c: interned strings */                                                               \
     X(PyObject, str_id)                                                                           \
     X(PyObject, str_distance)                                                                     \
@@ -38,6 +38,17 @@
     X(PyObject, str_offset)                                                                       \
     X(PyObject, str_highlight)                                                                    \
     X(PyObject, str_meta) /* "$meta" */                                                           \
+    X(PyObject, str_ids)                                                                          \
+    X(PyObject, str_distances)                                                                    \
+    X(PyObject, str_start)                                                                        \
+    X(PyObject, str_dynamic_fields)                                                               \
+    X(PyObject, str_extra)                                                                        \
+    X(PyObject, str_recalls)                                                                      \
+    X(PyObject, str_agg_buckets)                                                                  \
+    X(PyObject, str_session_ts)      /* "_session_ts" */                                          \
+    X(PyObject, str_search_iterator) /* "_search_iterator_v2_results" */                          \
+    X(PyObject, str_fragments)                                                                    \
+    X(PyObject, str_scores)                                                                       \
     X(PyObject, empty_tuple)
 
 typedef struct {
