@@ -126,6 +126,15 @@ class Theirs:
     def forget_schema(self) -> None:
         GlobalCache.schema.invalidate(self._server.address, "", COLLECTION)
 
+    @contextmanager
+    def session(self, cluster_id: str) -> Iterator[None]:
+        """Calls within are made as those of a client that is bound to a cluster."""
+        self._client._cluster_id = cluster_id
+        try:
+            yield
+        finally:
+            del self._client._cluster_id
+
     def close(self) -> None:
         asyncio.run_coroutine_threadsafe(self._async_client.close(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
