@@ -156,6 +156,7 @@ def encode_rows(
 def primary_key_expression(
     field_name: str, ids: Iterable[object], primary_type: int = 0
 ) -> str: ...
+def key_literal(key: int | str, /) -> str: ...
 
 # requests.c
 
@@ -215,6 +216,7 @@ def encode_delete(
     templates: Mapping[str, Any] | None = None,
     namespace: str | None = None,
 ) -> bytes: ...
+
 # hit.c
 
 @disjoint_base

@@ -174,7 +174,21 @@ static PyObject *primary_key_expression(PyObject *module, PyObject *const *args,
     return expression(values[NAME], values[IDS], (int)type);
 }
 
+static PyObject *key_literal(PyObject *module, PyObject *key)
+{
+    PyObject *result = NULL;
+    mvn_buffer out;
+    (void)module;
+    mvn_buffer_init(&out);
+    if (append_key(&out, key, 0) == 0) {
+        result = PyUnicode_DecodeUTF8((const char *)out.data, (Py_ssize_t)out.size, NULL);
+    }
+    mvn_buffer_reset(&out);
+    return result;
+}
+
 static PyMethodDef functions[] = {
+    {"key_literal", key_literal, METH_O, "One primary key as a literal of the filter language."},
     {"primary_key_expression", (PyCFunction)(void (*)(void))primary_key_expression,
      METH_FASTCALL | METH_KEYWORDS, "The filter that matches exactly these primary keys."},
     {NULL, NULL, 0, NULL},

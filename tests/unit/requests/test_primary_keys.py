@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pymilvus.exceptions import ParamError
 
-from milvus_native._core import primary_key_expression
+from milvus_native._core import key_literal, primary_key_expression
 
 INT64, VARCHAR = 5, 21
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -106,6 +106,17 @@ def test_any_ints_read_back_as_they_were(keys: list[int]):
 def test_most_keys_look_as_pymilvus_writes_them():
     assert primary_key_expression("id", [1, -2], INT64) == "id in [1,-2]"
     assert primary_key_expression("pk", ["a", "é 中"], VARCHAR) == "pk in ['a','é 中']"
+
+
+@given(st.one_of(ANY_TEXT, NASTY, st.integers(-(2**63), 2**63 - 1)))
+def test_a_literal_is_what_the_expression_has(key: int | str):
+    assert primary_key_expression("id", [key]) == f"id in [{key_literal(key)}]"
+
+
+@pytest.mark.parametrize("key", [None, True, 1.5, b"a", 2**63, ["a"]])
+def test_what_has_no_literal(key: object):
+    with pytest.raises(ParamError, match="is illegal, expected an int"):
+        key_literal(key)
 
 
 def test_keys_take_the_type_of_the_field():
