@@ -15,6 +15,17 @@
 #define MVN_END_CRITICAL_SECTION() }
 #endif
 
+/* dict[key] as a new reference: 1 found, 0 not found (*value is NULL, no exception), -1. */
+static inline int PyMvn_Dict_Get(PyObject *dict, PyObject *key, PyObject **value)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyDict_GetItemRef(dict, key, value);
+#else
+    *value = Py_XNewRef(PyDict_GetItemWithError(dict, key));
+    return *value != NULL ? 1 : PyErr_Occurred() != NULL ? -1 : 0;
+#endif
+}
+
 /* The items of an iterable as a list or tuple, for PySequence_Fast_GET_ITEM. Under the GIL a list
  * or tuple is returned as it is; without it another thread might change the list, so it is copied.
  * New reference, or NULL with TypeError. */

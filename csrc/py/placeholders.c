@@ -1,12 +1,10 @@
 #include "placeholders.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "errors.h"
 #include "sparse_rows.h"
 #include "vectors.h"
-#include "../core/wire_reader.h"
 #include "../core/wire_writer.h"
 
 /* PlaceholderType of the protocol: a vector's is its data type's, and those of embedding lists
@@ -47,8 +45,18 @@ static Kind kind_of(PyObject *item)
     if (PyUnicode_Check(item)) {
         return KIND_TEXT;
     }
-    if (PyBytes_Check(item) || PyByteArray_Check(item) || PyMemoryView_Check(item)) {
+    if (PyBytes_Check(item) || PyByteArray_Check(item)) {
         return KIND_BYTES;
+    }
+    if (PyMemoryView_Check(item)) {
+        PyMvn_VectorView view;
+        if (PyMvn_View_Take(item, &view) <= 0) {
+            PyErr_Clear(); /* released; taking it again will say so */
+            return KIND_ARRAY;
+        }
+        bool bytes = view.bytes;
+        PyMvn_View_Release(&view);
+        return bytes ? KIND_BYTES : KIND_ARRAY;
     }
     return PyObject_CheckBuffer(item) ? KIND_ARRAY : KIND_NONE;
 }
@@ -162,58 +170,13 @@ static int type_of(mvn_element element)
     }
 }
 
-static int fail_too_large(size_t index)
-{
-    PyErr_Format(PyExc_ValueError, "element %zu is too large for a 32-bit float", index);
-    return -1;
-}
-
-/* Index of the first infinity at or after `begin` among `count` floats, or `count`. */
-static size_t find_infinity(const uint8_t *floats, size_t begin, size_t count)
-{
-    while (begin < count && (mvn_load_u32le(floats + 4 * begin) & 0x7fffffffu) != 0x7f800000u) {
-        begin++;
-    }
-    return begin;
-}
-
 /* Writes an array as `target`. 0, or -1 with ValueError for an element that does not fit. */
 static int write_array(const mvn_strided *source, mvn_element target, uint8_t *out)
 {
     size_t stop = mvn_strided_to(source, target, out);
-    if (target == MVN_ELEMENT_F32) {
-        for (size_t i = find_infinity(out, 0, stop); i < stop; i = find_infinity(out, i + 1, stop)) {
-            if (!isinf(mvn_strided_get(source, i))) {
-                return fail_too_large(i);
-            }
-        }
-    }
     if (stop != source->count) {
         PyMvn_Strided_FailRange(source, stop, target == MVN_ELEMENT_I8);
         return -1;
-    }
-    return 0;
-}
-
-/* Writes a list or tuple as `target`. Infinity is legal, a number that becomes infinite is not. */
-static int write_list(PyObject *list, size_t count, mvn_element target, uint8_t *out)
-{
-    if (PyMvn_Vector_WriteNumbers(list, target, (Py_ssize_t)count, out) < 0) {
-        return -1;
-    }
-    if (target != MVN_ELEMENT_F32) {
-        return 0;
-    }
-    for (size_t i = find_infinity(out, 0, count); i < count; i = find_infinity(out, i + 1, count)) {
-        PyObject *number = PySequence_GetItem(list, (Py_ssize_t)i);
-        double value = number == NULL ? -1.0 : PyFloat_AsDouble(number);
-        Py_XDECREF(number);
-        if (value == -1.0 && PyErr_Occurred()) {
-            return -1;
-        }
-        if (!isinf(value)) {
-            return fail_too_large(i);
-        }
     }
     return 0;
 }
@@ -254,7 +217,7 @@ static int append_vector(const Search *search, PyObject *item, Py_ssize_t index,
         mvn_strided source = PyMvn_View_Row(&view, 0);
         status = write_array(&source, target, out);
     } else {
-        status = write_list(object, count, target, out);
+        status = PyMvn_Vector_WriteNumbers(object, target, (Py_ssize_t)count, out);
     }
     if (status == 0) {
         search->out->size += count * width;
@@ -467,7 +430,11 @@ static int dense_type(const Search *search, PyObject *item)
             return -1;
         }
         type = type_of(view.element);
+        bool number = view.buffer.obj != NULL && view.buffer.ndim == 0;
         PyMvn_View_Release(&view);
+        if (number) {
+            return 0;
+        }
         return type == 0 ? fail_unsupported(item) : type + search->embedding_list;
     default:
         return 0;

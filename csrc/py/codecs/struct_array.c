@@ -6,7 +6,7 @@
  * writes that share of all rows of all sub-fields. */
 #include "codec.h"
 
-#include "../vectors.h"
+#include "../compat.h"
 
 /* Field numbers of StructArrayField and FieldData. */
 #define STRUCT_FIELDS 1
@@ -148,18 +148,19 @@ static int take_dict(PyMvn_Column *column, Py_ssize_t row, PyObject *value, Py_s
         return fail_keys(column, row, value, index, dict);
     }
     for (Py_ssize_t i = 0; i < field->n_sub_fields; i++) {
-        PyObject *name = field->sub_fields[i].name;             /* borrowed from the schema */
-        PyObject *item = PyDict_GetItemWithError(dict, name);   /* borrowed, taken at once */
-        if (item == NULL) {
-            return PyErr_Occurred() ? -1 : fail_keys(column, row, value, index, dict);
+        PyObject *name = field->sub_fields[i].name, *item = NULL; /* name borrowed from schema */
+        int found = PyMvn_Dict_Get(dict, name, &item);
+        if (found <= 0) {
+            return found < 0 ? -1 : fail_keys(column, row, value, index, dict);
         }
         if (item == Py_None) {
+            Py_DECREF(item);
             return fail_row(column, row, value,
                             PyUnicode_FromFormat("Field '%U': Field '%U' in element at index %zd "
                                                  "cannot be None",
                                                  field->name, name, index));
         }
-        PyList_SET_ITEM(all->subs[i].column.cells[row], index, Py_NewRef(item));
+        PyList_SET_ITEM(all->subs[i].column.cells[row], index, item);
     }
     return 0;
 }
