@@ -73,7 +73,7 @@ def consistency(
     if kwargs.get("iterator") is not None:
         # An iterator brings its own timestamp; the level, if any, is sent unchecked.
         timestamp = kwargs.get("guarantee_timestamp") or 0
-        return True, _enum_value(level), timestamp
+        return True, 0 if level is None else _enum_value(level), timestamp
     if level is None:
         return True, 0, scope.last_write_ts(collection_name) or _EVENTUALLY_TIMESTAMP
     level = consistency_level(level)
@@ -100,14 +100,13 @@ def consistency_level(level: Any) -> int:
     raise milvus_error("InvalidConsistencyLevel", f"invalid consistency level: {level}")
 
 
-def _enum_value(level: Any) -> int:
-    if level is None:
-        return 0
-    if isinstance(level, str):
-        if level not in _CONSISTENCY_LEVELS:
-            raise ValueError(f"unknown enum label {level!r}")
-        return _CONSISTENCY_LEVELS[level]
-    return int(level)
+def _enum_value(level: Any) -> Any:
+    """A name as its number; anything else as it is, for the encoder to judge."""
+    if not isinstance(level, str):
+        return level
+    if level not in _CONSISTENCY_LEVELS:
+        raise ValueError(f"unknown enum label {level!r}")
+    return _CONSISTENCY_LEVELS[level]
 
 
 def check_collection_name(collection_name: Any) -> None:

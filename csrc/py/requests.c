@@ -33,7 +33,6 @@ enum { SEARCH_PLACEHOLDERS = 6, SEARCH_DSL_TYPE = 7, SEARCH_NQ = 12, SEARCH_IDS 
 
 #define DSL_TYPE_BOOL_EXPR_V1 1
 #define MAX_ID_LENGTH 65535 /* characters of a VARCHAR */
-#define MAX_PARAMETERS 16
 
 static int append_flag(mvn_buffer *out, uint32_t field, PyObject *value)
 {
@@ -303,12 +302,12 @@ done:
     return result;
 }
 
-/* The messages that are nothing but their arguments. */
+/* The messages that are nothing but their arguments. `values` has room for `count`. */
 static PyObject *encode(PyObject *module, const char *function, const PyMvn_Parameter *parameters,
                         const member *members, size_t count, PyObject *const *args,
-                        Py_ssize_t n_args, PyObject *names)
+                        Py_ssize_t n_args, PyObject *names, PyObject **values)
 {
-    PyObject *result = NULL, *values[MAX_PARAMETERS];
+    PyObject *result = NULL;
     mvn_buffer out;
     mvn_buffer_init(&out);
     if (append_arguments(PyMvn_StateOfModule(module), &out, function, parameters, members, count,
@@ -340,7 +339,9 @@ static PyObject *encode_hybrid_search(PyObject *module, PyObject *const *args, P
         {10, FORM_TEXTS}, {8, FORM_TIMESTAMP}, {11, FORM_ENUM}, {12, FORM_FLAG},
         {14, FORM_PRESENT_TEXT}, {0, FORM_FIELDS},
     };
-    return encode(module, "encode_hybrid_search", parameters, members, COUNT, args, n_args, names);
+    PyObject *values[COUNT];
+    return encode(module, "encode_hybrid_search", parameters, members, COUNT, args, n_args, names,
+                  values);
 }
 
 static PyObject *encode_query(PyObject *module, PyObject *const *args, Py_ssize_t n_args,
@@ -364,7 +365,9 @@ static PyObject *encode_query(PyObject *module, PyObject *const *args, Py_ssize_
         {9, FORM_PAIRS}, {8, FORM_TIMESTAMP}, {11, FORM_ENUM}, {12, FORM_FLAG},
         {13, FORM_TEMPLATES}, {14, FORM_PRESENT_TEXT},
     };
-    return encode(module, "encode_query", parameters, members, COUNT, args, n_args, names);
+    PyObject *values[COUNT];
+    return encode(module, "encode_query", parameters, members, COUNT, args, n_args, names,
+                  values);
 }
 
 static PyObject *encode_delete(PyObject *module, PyObject *const *args, Py_ssize_t n_args,
@@ -383,7 +386,9 @@ static PyObject *encode_delete(PyObject *module, PyObject *const *args, Py_ssize
         {3, FORM_TEXT}, {5, FORM_TEXT},      {4, FORM_TEXT},
         {7, FORM_ENUM}, {8, FORM_TEMPLATES}, {9, FORM_PRESENT_TEXT},
     };
-    return encode(module, "encode_delete", parameters, members, COUNT, args, n_args, names);
+    PyObject *values[COUNT];
+    return encode(module, "encode_delete", parameters, members, COUNT, args, n_args, names,
+                  values);
 }
 
 #define FUNCTION(name, doc)                                                                       \

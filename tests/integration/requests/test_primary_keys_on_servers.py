@@ -3,6 +3,9 @@ found by it, and by it alone."""
 
 from __future__ import annotations
 
+import os
+import random
+
 import pytest
 from pymilvus import DataType, MilvusClient, MilvusException
 
@@ -69,6 +72,21 @@ def test_every_key_finds_its_row_and_no_other(fixture: str, request: pytest.Fixt
     for key in KEYS:
         client.delete(name, filter=primary_key_expression("id", [key], DataType.VARCHAR))
     assert client.query(name, filter="id != ''", output_fields=["id"], limit=100) == []
+    client.drop_collection(name)
+    client.close()
+
+
+@pytest.mark.parametrize("fixture", ["lite_server", "milvus_server"])
+def test_random_keys(fixture: str, request: pytest.FixtureRequest):
+    seed = int(os.environ.get("MVN_SEED") or random.randrange(2**32))
+    print(f"seed {seed}: set MVN_SEED to repeat")
+    rng = random.Random(seed)
+    letters = "'\"\\\n\r\t\0 ,[]{}()aunxU07=!\u2028\x7f\x85\x1bé中😀"
+    keys = sorted({"".join(rng.choices(letters, k=rng.randint(1, 12))) for _ in range(300)})
+    client, name = collection(request.getfixturevalue(fixture), keys)
+    assert found(client, name, keys) == keys
+    for chosen in (rng.sample(keys, rng.randint(1, 3)) for _ in range(30)):
+        assert found(client, name, chosen) == sorted(chosen)
     client.drop_collection(name)
     client.close()
 

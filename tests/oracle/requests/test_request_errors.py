@@ -73,6 +73,7 @@ SEARCH: dict[str, dict[str, Any]] = {
     "consistency_level negative": {"consistency_level": -1},
     "consistency_level of no type": {"consistency_level": 1.0},
     "consistency_level unknown, in an iterator": {"consistency_level": "x", "iterator": "True"},
+    "consistency_level of no type, in an iterator": {"consistency_level": 1.5, "iterator": "1"},
     "search_params is a str": {"search_params": "ef"},
     "search_params is a number": {"search_params": 5},
     "params is a list": {"search_params": {"params": [1]}},
