@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pymilvus
+import pytest
 
 import milvus_native
 from tests.servers import Server
@@ -58,24 +59,30 @@ class Scenario:
 
     `oracle` is False where pymilvus cannot do it or does it wrong, on purpose differently here:
     then only the scenario's own assertions hold, and the native client is on the writer's side.
+    `alone` is for what a server does not bear in parallel.
     """
 
     name: str
     run: Callable[[Side, Side], Awaitable[None]]
     servers: tuple[str, ...]
     oracle: bool
+    alone: bool
+
+    def pairings(self) -> list[Pairing]:
+        """Those to compare with the oracle."""
+        return [p for p in PAIRINGS if self.oracle or p.writer[0] == "native"]
 
 
 SCENARIOS: list[Scenario] = []
 
 
 def scenario(
-    servers: tuple[str, ...] = BOTH, *, oracle: bool = True
+    servers: tuple[str, ...] = BOTH, *, oracle: bool = True, alone: bool = False
 ) -> Callable[[Callable[[Side, Side], Awaitable[None]]], None]:
     """Registers the decorated function under its own name."""
 
     def register(run: Callable[[Side, Side], Awaitable[None]]) -> None:
-        SCENARIOS.append(Scenario(run.__name__, run, servers, oracle))
+        SCENARIOS.append(Scenario(run.__name__, run, servers, oracle, alone))
 
     return register
 
@@ -210,6 +217,14 @@ class Side:
             return error
         raise AssertionError(f"{method}{args}{kwargs} did not fail but returned {result!r}")
 
+    async def refuses(self, method: str, *args: Any, **kwargs: Any) -> Exception:
+        """Like `fails`, but unnoted: for an error that is ours on purpose."""
+        try:
+            result = await self.quietly(method, *args, **kwargs)
+        except pymilvus.MilvusException as error:
+            return error
+        raise AssertionError(f"{method}{args}{kwargs} did not fail but returned {result!r}")
+
     async def tries(self, method: str, *args: Any, **kwargs: Any) -> None:
         """Notes the result or the exception: for what servers differ in, but clients must not."""
         try:
@@ -289,10 +304,20 @@ def _all_outcomes(chosen: Scenario, server: Server) -> dict[Pairing, Trace | Exc
             except Exception as error:
                 return error
 
-        pairings = [*PAIRINGS, *([ORACLE] if chosen.oracle else [])]
-        with ThreadPoolExecutor(len(pairings)) as threads:
+        pairings = [*chosen.pairings(), *([ORACLE] if chosen.oracle else [])]
+        with ThreadPoolExecutor(1 if chosen.alone else len(pairings)) as threads:
             _outcomes[key] = dict(zip(pairings, threads.map(outcome, pairings), strict=True))
     return _outcomes[key]
+
+
+def cases(version: str) -> list[Any]:
+    """The parameters of a test: every scenario that the server has, with each of its pairings."""
+    return [
+        pytest.param(chosen, pairing, id=f"{chosen.name}-{pairing.id}")
+        for chosen in SCENARIOS
+        if version in chosen.servers
+        for pairing in chosen.pairings()
+    ]
 
 
 def check(chosen: Scenario, pairing: Pairing, server: Server) -> None:

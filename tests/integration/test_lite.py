@@ -7,14 +7,11 @@ import pytest
 from tests.servers import Server
 
 from . import scenarios
-from .harness import PAIRINGS, SCENARIOS, Pairing, Scenario, check
+from .harness import Pairing, Scenario, cases, check
 
-assert scenarios.__all__
+assert scenarios.__all__  # importing them registers them
 
 
-@pytest.mark.parametrize(
-    "chosen", [s for s in SCENARIOS if "lite" in s.servers], ids=lambda s: s.name
-)
-@pytest.mark.parametrize("pairing", PAIRINGS, ids=lambda p: p.id)
+@pytest.mark.parametrize(("chosen", "pairing"), cases("lite"))
 def test_lite(chosen: Scenario, pairing: Pairing, lite_server: Server) -> None:
     check(chosen, pairing, lite_server)

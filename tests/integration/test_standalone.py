@@ -7,14 +7,11 @@ import pytest
 from tests.servers import Server
 
 from . import scenarios
-from .harness import PAIRINGS, SCENARIOS, Pairing, Scenario, check
+from .harness import Pairing, Scenario, cases, check
 
-assert scenarios.__all__
+assert scenarios.__all__  # importing them registers them
 
 
-@pytest.mark.parametrize(
-    "chosen", [s for s in SCENARIOS if "2.3.5" in s.servers], ids=lambda s: s.name
-)
-@pytest.mark.parametrize("pairing", PAIRINGS, ids=lambda p: p.id)
+@pytest.mark.parametrize(("chosen", "pairing"), cases("2.3.5"))
 def test_standalone(chosen: Scenario, pairing: Pairing, milvus_server: Server) -> None:
     check(chosen, pairing, milvus_server)
