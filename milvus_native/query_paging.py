@@ -13,11 +13,14 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
+
+from ._core import key_literal
 
 T = TypeVar("T")
 # Yields operations, receives their results. An operation is opaque to a pager.
@@ -30,6 +33,7 @@ UNLIMITED = -1
 MAX_BATCH_SIZE = 16384
 VARCHAR = 21
 INT64_MAX = 2**63 - 1
+INT64_MIN = -(2**63)
 # Lines of cursors a checkpoint file holds before it is written anew.
 CHECKPOINT_LINES = 100
 
@@ -93,13 +97,17 @@ def client_side_timestamp() -> int:
     return int((time.time() + 1.0) * 1000) << 18
 
 
-_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})
+# A string that stands between double quotes as it is, in every version of the filter language.
+_PLAIN = re.compile(r'[^"\\\r\n\U00010000-\U0010ffff]*')
 
 
 def literal(value: int | str) -> str:
-    """A primary key as a literal of the filter language."""
+    """A primary key as an operand of the filter language."""
     if isinstance(value, str):
-        return f'"{value.translate(_ESCAPES)}"'
+        return f'"{value}"' if _PLAIN.fullmatch(value) else key_literal(value)
+    if value == INT64_MIN:
+        # The server reads the digits before the sign, and they are out of range.
+        return f"({value + 1} - 1)"
     return str(value)
 
 

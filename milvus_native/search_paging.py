@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from .query_paging import (
+    INT64_MIN,
     MAX_BATCH_SIZE,
     UNLIMITED,
     SchemaFacts,
@@ -40,9 +42,17 @@ EXTENSION_RATE = 10
 # Rings probed in vain before the open-ended one.
 MAX_TRIES = 20
 MAX_TIED_IDS = 100_000
+# By how much a distance may differ between two computations, relative to the largest one, and how
+# large that is at least taken to be.
+DRIFT = 1e-5
+MIN_SCALE = 0.1
+# As many keys are excluded at most where rings overlap, but for those that are tied.
+OVERLAP_KEYS = 1024
 # Of a page whose distances are all equal: a ring cannot be empty.
 MIN_WIDTH = 0.05
 FLOAT32_MAX = 3.4028234663852886e38
+# No distance is as far out. Of those that are bits counted: one that a server's int can hold.
+FARTHEST = {"HAMMING": 1e6}
 
 
 class SearchSchemaFacts(SchemaFacts, Protocol):
@@ -281,7 +291,9 @@ class SearchPagerV2:
 class SearchPagerV1:
     """Pages by range searches: each asks for the ring outside the last distance returned.
 
-    A ring includes its inner edge, so the keys found at that distance are excluded by name.
+    A server may compute the same distance a little differently each time. So rings overlap a
+    little, and the keys already found in the overlap are excluded by name. Distances are kept
+    with the sign that makes the nearer the smaller.
     """
 
     def __init__(self, calls: SearchCalls, plan: SearchPlan, schema: SearchSchemaFacts) -> None:
@@ -297,9 +309,11 @@ class SearchPagerV1:
         self._left = limit_left(plan.limit)
         self._cache: list[Hit] = []  # found, not handed out yet
         self._stock: list[Hit] = []  # handed out to the filter and passed by it
-        self._tied_ids: list[int | str] = []
-        self._tied_distance: float | None = None
-        self._tail = 0.0
+        self._sign = 1
+        self._tail = -math.inf  # the farthest distance found
+        self._edge = -math.inf  # where the next ring begins, a little before the tail
+        self._overlap: list[tuple[float, int | str]] = []  # what was found from the edge on
+        self._scale = MIN_SCALE  # the largest distance found, whatever its sign
         self._width = 0.0
         self._started = False
 
@@ -315,6 +329,12 @@ class SearchPagerV1:
                 "MilvusException",
                 "When using hnsw index, provided ef must be larger than or equal to batch size",
             )
+        if self._metric not in OUTWARD and self._metric not in INWARD:
+            raise milvus_error(
+                "MilvusException",
+                f"unsupported metrics type for search iteration: {self._metric}",
+            )
+        self._sign = 1 if self._metric in OUTWARD else -1
         self._options["collection_id"] = self._schema.collection_id
         self._check_range()
         if not self._schema.primary_field:
@@ -381,7 +401,7 @@ class SearchPagerV1:
     def _fill(self) -> Steps[bool]:
         """Searches ring after ring until a page's worth is found. True if it took the open one."""
         count = tries = 0
-        radius = self._tail
+        radius = 0.0
         while count < self._plan.batch_size and tries <= MAX_TRIES:
             tries += 1
             # Each try reaches further out, so that an empty ring is crossed.
@@ -397,22 +417,22 @@ class SearchPagerV1:
         hits = yield from self._ring(outermost)
         self._found(hits)
         if hits:
-            self._width = max(self._width, abs(hits[0].distance - tail))
+            self._width = max(self._width, self._sign * hits[0].distance - tail)
         return True
 
     def _ring(self, radius: float) -> Steps[list[Hit]]:
-        params = {**self._params, "radius": radius, "range_filter": self._tail}
-        result = yield self._search(params, self._without_ties(), self._batch(EXTENSION_RATE))
+        params = {**self._params, "radius": radius, "range_filter": self._sign * self._edge}
+        result = yield self._search(params, self._without_overlap(), self._batch(EXTENSION_RATE))
         return list(result[0]) if len(result) else []
 
     def _radius(self, reach: float | None) -> float:
-        """The outer edge, `reach` away from the last distance (None: as far as there is)."""
+        """The outer edge, `reach` away from the tail (None: as far as there is)."""
+        if reach is None:
+            edge = self._sign * FARTHEST.get(self._metric, FLOAT32_MAX)
+        else:
+            edge = self._sign * (self._tail + reach)
         bound: float | None = self._params.get("radius")
-        if self._metric in OUTWARD:
-            edge = FLOAT32_MAX if reach is None else self._tail + reach
-            return bound if bound is not None and edge > bound else edge
-        edge = -FLOAT32_MAX if reach is None else self._tail - reach
-        return bound if bound is not None and edge < bound else edge
+        return bound if bound is not None and self._sign * (edge - bound) > 0 else edge
 
     def _search(self, params: Mapping[str, Any], expr: str | None, limit: int) -> Any:
         return self._calls.search(
@@ -430,42 +450,46 @@ class SearchPagerV1:
         return min(limit, self._params["ef"]) if "ef" in self._params else limit
 
     def _found(self, hits: list[Hit]) -> None:
-        """Stores what a search found, and which keys the next one must leave out."""
+        """Stores what a search found, and where the next ring begins."""
         if not hits:
             return
-        last = hits[-1].distance
-        tied = [hit.id for hit in hits if hit.distance == last]
-        if last == self._tied_distance:
-            tied = self._tied_ids + tied
-        if len(tied) > MAX_TIED_IDS:
+        found = [(self._sign * hit.distance, hit.id) for hit in hits]
+        tail = max(self._tail, found[-1][0])
+        scale = max(self._scale, abs(found[0][0]), abs(found[-1][0]))
+        edge = max(self._edge, tail - DRIFT * scale)
+        if self._metric in OUTWARD:
+            edge = max(edge, min(tail, 0.0))
+        if "range_filter" in self._params:
+            edge = max(edge, self._sign * self._params["range_filter"])
+        overlap = sorted(hit for hit in self._overlap + found if hit[0] >= edge)
+        if len(overlap) > OVERLAP_KEYS:
+            edge = overlap[-OVERLAP_KEYS][0]
+            overlap = [hit for hit in overlap if hit[0] >= edge]
+        if len(overlap) > MAX_TIED_IDS:
             raise milvus_error(
                 "MilvusException",
                 f"filtered ids length has accumulated to more than {MAX_TIED_IDS}, "
                 "there is a danger of overly memory consumption",
             )
-        self._tied_ids, self._tied_distance = tied, last
-        self._tail = last
+        self._tail, self._edge, self._scale = tail, edge, scale
+        self._overlap = overlap
         self._cache.extend(hits)
 
     def _set_width(self, hits: list[Hit]) -> None:
-        first, last = hits[0].distance, hits[-1].distance
-        self._width = (last - first if self._outward() else first - last) or MIN_WIDTH
+        width = self._sign * (hits[-1].distance - hits[0].distance)
+        self._width = width if width != 0.0 else MIN_WIDTH
 
-    def _outward(self) -> bool:
-        if self._metric in OUTWARD:
-            return True
-        if self._metric in INWARD:
-            return False
-        raise milvus_error(
-            "MilvusException", f"unsupported metrics type for search iteration: {self._metric}"
-        )
-
-    def _without_ties(self) -> str | None:
+    def _without_overlap(self) -> str | None:
         expr: str | None = self._plan.filter
-        if not self._tied_ids:
+        ids = [key for _distance, key in self._overlap]
+        if not ids:
             return expr
-        keys = ",".join(map(literal, self._tied_ids))
-        excluded = f"{self._schema.primary_field} not in [{keys}]"
+        name = self._schema.primary_field
+        # A list takes no operands but literals.
+        keys = ",".join(literal(key) for key in ids if key != INT64_MIN)
+        excluded = f"{name} not in [{keys}]" if keys else ""
+        if INT64_MIN in ids:
+            excluded += f"{' and ' if keys else ''}{name} != {literal(INT64_MIN)}"
         return f"({expr}) and {excluded}" if expr else excluded
 
     def _only_vector_field(self) -> str:
@@ -518,13 +542,9 @@ class SearchPagerV1:
     def _check_range(self) -> None:
         if "radius" not in self._params or "range_filter" not in self._params:
             return
-        radius, range_filter = self._params["radius"], self._params["range_filter"]
-        if self._outward() and radius <= range_filter:
-            relation = "larger"
-        elif not self._outward() and radius >= range_filter:
-            relation = "smaller"
-        else:
+        if self._sign * (self._params["radius"] - self._params["range_filter"]) > 0:
             return
+        relation = "larger" if self._sign > 0 else "smaller"
         raise milvus_error(
             "MilvusException",
             f"for metrics:{self._metric}, radius must be {relation} than range_filter, "

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,6 +29,13 @@ SCALARS = {
 }
 
 
+REPLIES = {"Query": milvus_pb2.QueryResults, "Search": milvus_pb2.SearchResults}
+
+
+class Refused(Exception):
+    """What the server answers with an error status."""
+
+
 def f32(value: float) -> float:
     return struct.unpack("<f", struct.pack("<f", value))[0]
 
@@ -37,7 +45,8 @@ class PagingCollection:
     """`rows` are dicts of int and str fields plus "vec", a list of floats.
 
     With `v2` the server knows search_iterator v2. `session_ts` of 0 means that it tells no
-    timestamp. `longer` makes a query return up to that many pages' rows at once.
+    timestamp. `longer` makes a query return up to that many pages' rows at once. With `noise` a
+    distance comes out up to that much larger or smaller each time it is computed.
     """
 
     rows: list[Row]
@@ -47,8 +56,10 @@ class PagingCollection:
     session_ts: int = 449_000_000_000_000_000
     collection_id: int = 4711
     longer: int = 1
+    noise: float = 0.0
     index_name: str = "vec"
     vector_fields: tuple[str, ...] = ("vec",)
+    generator: random.Random = field(default_factory=lambda: random.Random(0))
     fail: Callable[[Call], bytes | Failure | None] = field(default=lambda call: None)
 
     def replies(self) -> dict[str, Callable[[Call], bytes | Failure]]:
@@ -63,7 +74,11 @@ class PagingCollection:
             failure = self.fail(call)
             if failure is not None:
                 return failure
-            return answers[call.method](call.request).SerializeToString()
+            try:
+                return answers[call.method](call.request).SerializeToString()
+            except Refused as error:
+                status = common_pb2.Status(code=1100, error_code=1, reason=str(error))
+                return REPLIES[call.method](status=status).SerializeToString()
 
         return dict.fromkeys(answers, answer)
 
@@ -113,7 +128,10 @@ class PagingCollection:
     def matching(self, expr: str) -> list[Row]:
         if not expr:
             return list(self.rows)
-        code = compile(expr, "<filter>", "eval")
+        try:
+            code = compile(expr, "<filter>", "eval")
+        except (SyntaxError, ValueError) as error:
+            raise Refused(f"cannot parse expression: {expr}") from error
         return [row for row in self.rows if eval(code, {"__builtins__": {}}, row)]
 
     def query(self, request: bytes) -> milvus_pb2.QueryResults:
@@ -141,8 +159,10 @@ class PagingCollection:
     def distance(self, row: Row, query: list[float]) -> float:
         pairs = list(zip(row["vec"], query, strict=True))
         if self.metric in INWARD:
-            return f32(sum(f32(a) * f32(b) for a, b in pairs))
-        return f32(sum((f32(a) - f32(b)) ** 2 for a, b in pairs))
+            exact = sum(f32(a) * f32(b) for a, b in pairs)
+        else:
+            exact = sum((f32(a) - f32(b)) ** 2 for a, b in pairs)
+        return f32(exact + self.noise * self.generator.uniform(-1, 1))
 
     def search(self, request: bytes) -> milvus_pb2.SearchResults:
         message = milvus_pb2.SearchRequest.FromString(request)

@@ -172,9 +172,11 @@ def test_element_filter_pages_carry_the_last_element():
     ("key", "text"),
     [
         (-5, "-5"),
+        (-(2**63), "(-9223372036854775807 - 1)"),
         ("plain", '"plain"'),
         ("O'Brien", '"O\'Brien"'),
-        ('a" or id != "', '"a\\" or id != \\""'),
+        ('a" or id != "', "'a\" or id != \"'"),
+        ('it\'s "both"', '"it\'s \\"both\\""'),
         ("back\\", '"back\\\\"'),
         ("two\nlines\r", '"two\\nlines\\r"'),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 
 import pytest
@@ -70,6 +71,33 @@ class TestV1:
         )
         assert len(drain(iterator)) == len(spread)
 
+    @pytest.mark.parametrize("metric", ["L2", "IP"])
+    @pytest.mark.parametrize("batch_size", [1, 7, 40])
+    def test_distances_that_come_out_differently_lose_no_hit(self, metric, batch_size):
+        generator = random.Random(8)
+        grid = [(generator.randrange(6), generator.randrange(6)) for _ in range(200)]
+        collection = points(grid, metric, noise=4e-7)
+        iterator, _calls = open_search(collection, [(1.5, 2.5)], batch_size=batch_size)
+        ids = [hit.id for hit in drain(iterator)]
+        assert sorted(ids) == list(range(200))
+
+    @pytest.mark.parametrize("batch_size", [1, 3, 20])
+    def test_hits_nearer_to_each_other_than_the_overlap(self, batch_size, monkeypatch):
+        monkeypatch.setattr("milvus_native.search_paging.OVERLAP_KEYS", 5)
+        collection = points([(0.5, 10.5 + n * 1e-6) for n in range(100)])
+        iterator, calls = open_search(collection, batch_size=batch_size)
+        assert sorted(hit.id for hit in drain(iterator)) == list(range(100))
+        longest = max(message.dsl.count(",") for message in calls.messages("Search"))
+        assert longest < 5 + 4  # some tie besides: a float32 holds no more digits
+
+    def test_rings_do_not_overlap_what_lies_before_the_callers_range(self):
+        collection = points([(0.5, 0.5 + math.sqrt(4 + n * 1e-6)) for n in range(-5, 6)])
+        params = {"metric_type": "L2", "params": {"radius": 26, "range_filter": 4}}
+        iterator, calls = open_search(collection, batch_size=1, search_params=params)
+        assert all(hit.distance >= 4 for hit in drain(iterator))
+        inner = [json.loads(params_of(m)["params"]) for m in calls.messages("Search")[1:]]
+        assert min(ring["range_filter"] for ring in inner) == 4
+
     def test_rounded_distances_lose_no_hit(self):
         generator = random.Random(5)
         collection = points([(generator.random(), generator.random()) for _ in range(200)])
@@ -86,6 +114,15 @@ class TestV1:
         exprs = [message.dsl for message in calls.messages("Search")]
         assert exprs[2] == '(tag < 7) and id not in ["a","b"]'
         assert exprs[-1] == '(tag < 7) and id not in ["\\\\","f\\n"]'
+
+    def test_the_smallest_key_is_excluded_by_an_expression(self):
+        smallest = -(2**63)
+        collection = points([(1, 1)] * 4, keys=[smallest, 1, 2, 3])
+        iterator, calls = open_search(collection, batch_size=1)
+        assert sorted(hit.id for hit in drain(iterator)) == [smallest, 1, 2, 3]
+        exprs = [message.dsl for message in calls.messages("Search")]
+        assert exprs[2] == "id != (-9223372036854775807 - 1)"
+        assert exprs[-1] == "id not in [1,2,3] and id != (-9223372036854775807 - 1)"
 
     def test_rings_stay_within_the_callers_radius(self):
         collection = points([(0.5, 0.5 + n) for n in range(10)])
@@ -148,7 +185,7 @@ class TestV1:
         iterator, calls = open_search(collection, batch_size=7)
 
         def before(_method, _message):
-            if generator.random() < 0.3:
+            if generator.random() < 0.05:
                 raise ConnectionError
 
         calls.before = before
