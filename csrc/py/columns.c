@@ -50,13 +50,21 @@ static bool is_sparse_matrix(PyObject *value)
     return !is_sequence(value) && matrix_rows(value) >= 0;
 }
 
-/* First item of a list or tuple (new reference), or NULL without an exception. */
+/* First item of a list or tuple that is not None, None if all are; NULL if it is empty or no such
+ * sequence. New reference; no exception is set. */
 static PyObject *first_of(PyObject *value)
 {
     PyObject *item = NULL;
-    if (PyList_Check(value) || PyTuple_Check(value)) {
-        item = PySequence_GetItem(value, 0);
-        PyErr_Clear();
+    if (!PyList_Check(value) && !PyTuple_Check(value)) {
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; item == NULL || item == Py_None; i++) {
+        PyObject *next = PySequence_GetItem(value, i);
+        if (next == NULL) {
+            PyErr_Clear(); /* the end */
+            break;
+        }
+        Py_XSETREF(item, next);
     }
     return item;
 }
@@ -70,7 +78,7 @@ static bool is_sparse_column(PyObject *value)
         return is_sparse_matrix(value) && matrix_rows(value) != 1;
     }
     inner = first_of(item);
-    if (PyDict_Check(item) || is_sparse_matrix(item)) {
+    if (item == Py_None || PyDict_Check(item) || is_sparse_matrix(item)) {
         answer = true;
     } else if (PyList_Check(item) || PyTuple_Check(item)) {
         answer = inner == NULL || PyList_Check(inner) || PyTuple_Check(inner);
@@ -91,9 +99,11 @@ static bool is_column_of(const PyMvn_Field *field, PyObject *value)
         return true;
     }
     PyObject *item = first_of(value);
-    bool answer = item != NULL && (is_sequence(item) || PyBytes_Check(item) ||
-                                   PyByteArray_Check(item)) &&
-                  !(field->type == MVN_TYPE_ARRAY && PyBytes_Check(item));
+    bool answer = item != NULL && (item == Py_None || is_sequence(item) || PyBytes_Check(item) ||
+                                   PyByteArray_Check(item));
+    if (field->type == MVN_TYPE_ARRAY && answer && PyBytes_Check(item)) {
+        answer = false; /* text */
+    }
     Py_XDECREF(item);
     return answer;
 }

@@ -127,6 +127,20 @@ static bool is_numpy_bool(PyObject *value)
     return strcmp(name, "numpy.bool") == 0 || strcmp(name, "numpy.bool_") == 0;
 }
 
+/* 1 or 0, or -1 with an exception. Beyond int64 even a truth is refused, as protobuf does. */
+static int truth_of_int(PyObject *value)
+{
+    int overflow = 0;
+    PyObject *index = PyNumber_Index(value);
+    if (index == NULL) {
+        return -1;
+    }
+    long long number = PyLong_AsLongLongAndOverflow(index, &overflow);
+    int truth = overflow != 0 ? out_of_range(index) : number != 0;
+    Py_DECREF(index);
+    return truth;
+}
+
 static int put_bool(mvn_buffer *out, PyObject *value)
 {
     int truth = -1;
@@ -138,9 +152,7 @@ static int put_bool(mvn_buffer *out, PyObject *value)
         PyErr_Format(PyExc_TypeError, "'%.200s' object cannot be interpreted as a bool",
                      Py_TYPE(value)->tp_name);
     } else {
-        PyObject *index = PyNumber_Index(value);
-        truth = index == NULL ? -1 : PyObject_IsTrue(index);
-        Py_XDECREF(index);
+        truth = truth_of_int(value);
     }
     if (truth >= 0) {
         put_varint(out, (uint64_t)truth);

@@ -93,15 +93,38 @@ static int add_size(PyMvn_Column *column, size_t size)
     return 0;
 }
 
+/* What is no str in a VARCHAR or GEOMETRY: the class of the exception depends, as in pymilvus, on
+ * whether it is a series of anything but text. */
+static MVN_NOINLINE int refuse_value(PyMvn_Column *column, Py_ssize_t row, PyObject *value)
+{
+    PyObject *items = PyObject_GetIter(value), *item = NULL;
+    while (items != NULL && (item = PyIter_Next(items)) != NULL) {
+        PyObject *type = Py_NewRef((PyObject *)Py_TYPE(item));
+        bool text = PyUnicode_Check(item);
+        Py_DECREF(item);
+        if (!text) {
+            (void)PyMvn_Column_Fail(column, row, "ParamError",
+                                    "field (%U) expects string input, got: %R",
+                                    column->field->name, type);
+            Py_DECREF(type);
+            Py_DECREF(items);
+            return -1;
+        }
+        Py_DECREF(type);
+    }
+    Py_XDECREF(items);
+    return PyMvn_Column_Mismatch(column, row, value,
+                                 PyErr_Occurred() ? NULL : "expected a str");
+}
+
 static int measure_text(PyMvn_Column *column, Py_ssize_t row, PyObject *value)
 {
     const int32_t type = column->field->type;
+    const bool strict = type == MVN_TYPE_VARCHAR || type == MVN_TYPE_GEOMETRY;
     size_t size = 0;
-    if ((type == MVN_TYPE_VARCHAR || type == MVN_TYPE_GEOMETRY) && PyBytes_Check(value) &&
-        PyBytes_GET_SIZE(value) != 0) {
-        return PyMvn_Column_Fail(column, row, "ParamError",
-                                 "field (%U) expects string input, got: %R", column->field->name,
-                                 (PyObject *)Py_TYPE(value));
+    if (strict && MVN_UNLIKELY(!PyUnicode_Check(value)) &&
+        !(PyBytes_Check(value) && PyBytes_GET_SIZE(value) == 0)) {
+        return refuse_value(column, row, value);
     }
     if (PyMvn_Text_Size(value, &size) < 0) {
         return PyMvn_Column_Mismatch(column, row, value, NULL);

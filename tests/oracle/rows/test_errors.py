@@ -142,8 +142,6 @@ def test_bad_cells(kind: DataType, value: Any, element: DataType) -> None:
     assert type(ours.value) is type(theirs.value)
     assert ours.value.code == theirs.value.code
     core = theirs.value.message.split(" Detail: ")[0]
-    if isinstance(value, bytes) and kind in (DataType.VARCHAR, DataType.GEOMETRY):
-        core = core.replace("int", "bytes")  # pymilvus looks at the first byte
     if not core.startswith(("Invalid JSON string", "Unsupported element type", "JSON key")):
         assert core in ours.value.message
         assert ours.value.message.startswith('rows[1]["f"]: ')

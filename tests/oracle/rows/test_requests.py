@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from google.protobuf.json_format import MessageToDict
 from pymilvus.client.prepare import Prepare
 from pymilvus.grpc_gen import milvus_pb2
 
 from milvus_native._core import RowEncoder, Schema, encode_rows
-from tests.faker import DataType, Faker, FakeSchema
+from tests.faker import RUN_SEED, DataType, FakeField, Faker, FakeSchema
 
 CASES_A_SEED = 20
 
@@ -62,7 +63,7 @@ def in_slices(fake: Faker, *args: Any, **kwargs: Any) -> bytes:
 
 @pytest.mark.parametrize("seed", range(30))
 def test_inserts_equal_pymilvus(seed: int) -> None:
-    fake = Faker(f"insert {seed}")
+    fake = Faker(f"insert {RUN_SEED} {seed}")
     for _ in range(CASES_A_SEED):
         fakes = fake.schema()
         schema = Schema.from_reply(fakes.reply_bytes)
@@ -82,7 +83,7 @@ def test_inserts_equal_pymilvus(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(30))
 def test_upserts_equal_pymilvus(seed: int) -> None:
-    fake = Faker(f"upsert {seed}")
+    fake = Faker(f"upsert {RUN_SEED} {seed}")
     for _ in range(CASES_A_SEED):
         fakes = fake.schema()
         schema = Schema.from_reply(fakes.reply_bytes)
@@ -107,3 +108,52 @@ def test_upserts_equal_pymilvus(seed: int) -> None:
         assert got == want, (fake.seed, differing(got, want))
         sliced = in_slices(fake, schema, rows, collection_name="books", upsert=True, **options)
         assert sliced == data
+
+
+def whole(fake: Faker, field: FakeField, values: list[Any]) -> Any:
+    """A column in one of the forms that a user may have it in."""
+    if field.optional:
+        return fake.random.choice((values, tuple(values)))
+    if field.type in DTYPES and fake.chance(0.5):
+        return np.array([int(v) for v in values], dtype=DTYPES[field.type])
+    if field.type == DataType.DOUBLE and fake.chance(0.5):
+        return np.array([float(v) for v in values])
+    if field.type == DataType.FLOAT_VECTOR and fake.chance(0.7):
+        return np.array([np.asarray(v, dtype=np.float32) for v in values])
+    if field.type == DataType.FLOAT_VECTOR and fake.chance(0.5):
+        return [[float(x) for x in v] for v in values]
+    return fake.random.choice((values, tuple(values)))
+
+
+DTYPES = {
+    DataType.INT8: np.int8,
+    DataType.INT16: np.int16,
+    DataType.INT32: np.int32,
+    DataType.INT64: np.int64,
+}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_columns_equal_pymilvus_rows(seed: int) -> None:
+    fake = Faker(f"columns {RUN_SEED} {seed}")
+    for _ in range(10):
+        fakes = fake.schema()
+        schema = Schema.from_reply(fakes.reply_bytes)
+        fields = fakes.inputs()
+        rows = [{f.name: fake.value(f) for f in fields} for _ in range(fake.random.choice((2, 30)))]
+        for f in fields:  # both forms from the same numbers
+            if f.type == DataType.FLOAT_VECTOR:
+                for row in rows:
+                    if row[f.name] is not None:
+                        row[f.name] = [float(x) for x in row[f.name]]
+        columns = {f.name: whole(fake, f, [r[f.name] for r in rows]) for f in fields}
+        want = insert_message(fakes, rows)
+        data = encode_rows(schema, list(columns.values()), collection_name="books")
+        got = milvus_pb2.InsertRequest.FromString(data)
+        assert got == want, (fake.seed, differing(got, want))
+        if fields[0].type in (DataType.JSON,) and len(fields) == 1:
+            continue  # nothing tells such columns from a row
+        named = milvus_pb2.InsertRequest.FromString(
+            encode_rows(schema, columns, collection_name="books")
+        )
+        assert named == want, (fake.seed, differing(named, want))

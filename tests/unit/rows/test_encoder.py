@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 from pymilvus.exceptions import DataNotMatchException, ParamError
 from pymilvus.grpc_gen import milvus_pb2
 
@@ -363,6 +364,54 @@ def test_without_a_key_scalars_and_then_arrays_tell_columns_from_a_row() -> None
     assert insert(schema, {"tags": np.array([[1, 2], [3, 4], [5, 6]])}).num_rows == 3
 
 
+FLOATS = FakeField("v", DataType.FLOAT_VECTOR, dim=2)
+BITS = FakeField("v", DataType.BINARY_VECTOR, dim=16, nullable=True)
+SPARSE = FakeField("v", DataType.SPARSE_FLOAT_VECTOR, nullable=True)
+PARTS = FakeField(
+    "v",
+    DataType._ARRAY_OF_STRUCT,
+    sub_fields=(FakeField("n", DataType.ARRAY, element_type=DataType.INT32),),
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rows"),
+    [
+        (FLOATS, [1.0, 2.0], 1),
+        (FLOATS, np.ones(2, dtype=np.float32), 1),
+        (FLOATS, [np.float32(1), np.float32(2)], 1),
+        (FLOATS, [[1.0, 2.0]], 1),
+        (FLOATS, [[1.0, 2.0], [3.0, 4.0]], 2),
+        (FLOATS, np.ones((3, 2), dtype=np.float32), 3),
+        (FLOATS, [np.ones(2), np.ones(2)], 2),
+        (FLOATS, ((1.0, 2.0), (3.0, 4.0)), 2),
+        (BITS, b"ab", 1),
+        (BITS, [1, 2], 1),
+        (BITS, [b"ab", b"cd"], 2),
+        (BITS, [None, b"cd"], 2),
+        (BITS, [None, None], 2),
+        (BITS, np.array([1, 2], dtype=np.uint8), 1),
+        (BITS, np.ones((4, 2), dtype=np.uint8), 4),
+        (SPARSE, {1: 0.5}, 1),
+        (SPARSE, {}, 1),
+        (SPARSE, [(1, 0.5), (2, 0.25)], 1),
+        (SPARSE, [[1, 0.5], [2, 0.25]], 1),
+        (SPARSE, [{1: 0.5}, {2: 0.5}, {}], 3),
+        (SPARSE, [None, {2: 0.5}], 2),
+        (SPARSE, [[(1, 0.5)], [(2, 0.5)]], 2),
+        (SPARSE, scipy.sparse.csr_matrix([[0.0, 1.0]]), 1),
+        (SPARSE, scipy.sparse.csr_matrix([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]), 3),
+        (SPARSE, [scipy.sparse.csr_matrix([[0.0, 1.0]])] * 2, 2),
+        (PARTS, [{"n": 1}, {"n": 2}], 1),
+        (PARTS, [[{"n": 1}], []], 2),
+    ],
+)
+def test_without_a_key_the_depth_of_vectors_tells_columns_from_a_row(
+    field: FakeField, value: Any, rows: int
+) -> None:
+    assert insert(compiled(field, auto_id=True), {"v": value}).num_rows == rows
+
+
 # --- slices and life ---
 
 
@@ -570,6 +619,22 @@ def test_too_large_for_one_message() -> None:
 def documents(count: int) -> Iterator[dict[str, Any]]:
     for i in range(count):
         yield {"id": i, "doc": {"text": "x" * 2000, "n": i}, "title": "é" * 50, "extra": "y" * 500}
+
+
+@pytest.mark.parametrize("form", ["arrays", "lists", "matrix"])
+def test_vectors_are_in_memory_once(form: str) -> None:
+    matrix = np.random.default_rng(0).random((500, 768), dtype=np.float32)
+    schema = compiled(FakeField("v", DataType.FLOAT_VECTOR, dim=768))
+    vectors = list(matrix) if form == "arrays" else matrix.tolist()
+    data: Any = [{"id": i, "v": v} for i, v in enumerate(vectors)]
+    if form == "matrix":
+        data = {"id": np.arange(500), "v": matrix}
+    tracemalloc.start()
+    try:
+        size = len(encode_rows(schema, data, collection_name="c"))
+        assert tracemalloc.get_traced_memory()[1] < 1.2 * size
+    finally:
+        tracemalloc.stop()
 
 
 def test_documents_are_not_kept_beside_the_request() -> None:

@@ -1,0 +1,103 @@
+"""Every allocation of Python's own fails once: MemoryError comes out, and nothing is broken.
+
+JSON is left out: orjson crashes when its allocations fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from pymilvus.exceptions import DataNotMatchException
+
+from milvus_native._core import Schema, SchemaCache, encode_rows
+from tests.faker import ALL_TYPES, DataType, FakeField, Faker
+
+_testcapi = pytest.importorskip("_testcapi", reason="this interpreter cannot fail allocations")
+
+
+def fail_each(action: Callable[[], Any], is_right: Callable[[Any], bool]) -> int:
+    """How many allocations `action` makes: each of them is made to fail."""
+    passed = nth = 0
+    while passed < 50:  # in a row: no allocation is left to fail
+        nth += 1
+        _testcapi.set_nomemory(nth, nth + 1)
+        try:
+            result = action()
+        except MemoryError:
+            _testcapi.remove_mem_hooks()
+            passed = 0
+        else:
+            _testcapi.remove_mem_hooks()
+            assert is_right(result)
+            passed += 1
+    return nth - passed
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[bytes, Schema, list[dict[str, Any]]]:
+    fake = Faker("memory")
+    kinds = [k for k in ALL_TYPES if k != DataType.JSON]
+    fields = [fake.field(kind) for kind in kinds]
+    key = FakeField("id", DataType.INT64, primary=True)
+    fakes = fake.describe([key, *fields])
+    return fakes.reply_bytes, Schema.from_reply(fakes.reply_bytes), fake.rows(fakes, 4)
+
+
+def test_schema(data: tuple[bytes, Schema, list[dict[str, Any]]]) -> None:
+    reply, schema, _ = data
+    names = schema.field_names
+    assert fail_each(lambda: Schema.from_reply(reply), lambda s: s.field_names == names) > 10
+
+
+def test_rows(data: tuple[bytes, Schema, list[dict[str, Any]]]) -> None:
+    _, schema, rows = data
+    want = encode_rows(schema, rows, collection_name="c")
+    encode = lambda: encode_rows(schema, rows, collection_name="c")  # noqa: E731
+    assert fail_each(encode, lambda got: got == want) > 20
+
+
+def test_a_failing_row(data: tuple[bytes, Schema, list[dict[str, Any]]]) -> None:
+    _, schema, rows = data
+
+    def encode() -> bool:
+        try:
+            encode_rows(schema, [*rows, {"unknown": 1}], collection_name="c")
+        except DataNotMatchException:
+            return True
+        return False
+
+    assert encode()
+    assert fail_each(encode, bool) > 10
+
+
+def test_columns() -> None:
+    fields = [
+        FakeField("id", DataType.INT64, primary=True),
+        FakeField("t", DataType.VARCHAR),
+        FakeField("v", DataType.FLOAT_VECTOR, dim=4),
+    ]
+    schema = Schema.from_reply(Faker(0).describe(fields).reply_bytes)
+    columns = {"id": np.arange(5), "t": list("abcde"), "v": np.ones((5, 4), dtype=np.float32)}
+    want = encode_rows(schema, columns, collection_name="c")
+    encode = lambda: encode_rows(schema, columns, collection_name="c")  # noqa: E731
+    assert fail_each(encode, lambda got: got == want) > 5
+
+
+def test_cache(data: tuple[bytes, Schema, list[dict[str, Any]]]) -> None:
+    schema = data[1]
+
+    def use() -> int:
+        cache = SchemaCache(capacity=2)
+        generation = cache.generation()
+        for i in range(4):
+            cache.put(("a", i), schema, generation)
+        cache.invalidate(("a", 3))
+        cache.stats()
+        cache.invalidate_if(lambda k, s: False)
+        cache.clear()
+        return len(cache)
+
+    assert fail_each(use, lambda size: size == 0) > 5
