@@ -1,0 +1,95 @@
+"""What the two grpcio transports share: channel settings, and errors both ways."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+
+from ..config import ConnectionConfig
+from .base import UNAVAILABLE, Metadata, RpcError
+
+# pymilvus's own settings, then ours. A channel of its own for each client, so that close() closes;
+# and a server that is back after an outage is dialled within a second.
+DEFAULT_OPTIONS: dict[str, Any] = {
+    "grpc.max_send_message_length": -1,
+    "grpc.max_receive_message_length": -1,
+    "grpc.enable_retries": 1,
+    "grpc.keepalive_time_ms": 10000,
+    "grpc.keepalive_timeout_ms": 5000,
+    "grpc.keepalive_permit_without_calls": True,
+    "grpc.use_local_subchannel_pool": 1,
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 1000,
+}
+
+CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
+
+# Channels that belong to the parent of a fork. They are kept: even their destructors would talk to
+# threads that do not exist here.
+_abandoned: list[object] = []
+
+
+def abandon(channel: object) -> None:
+    _abandoned.append(channel)
+
+
+def channel_options(config: ConnectionConfig) -> list[tuple[str, Any]]:
+    """Options of the channel; the user's `grpc_options` win."""
+    options = dict(DEFAULT_OPTIONS)
+    options.update(config.get_handler_kwargs().get("grpc_options") or {})
+    if config.secure and config.tls.server_name:
+        options["grpc.ssl_target_name_override"] = config.tls.server_name
+    return list(options.items())
+
+
+def credentials(config: ConnectionConfig) -> grpc.ChannelCredentials | None:
+    """None for a plain connection."""
+    if not config.secure:
+        return None
+    roots, key, chain = config.tls.read()
+    return grpc.ssl_channel_credentials(roots, key, chain)
+
+
+def rpc_error(error: grpc.RpcError) -> RpcError:
+    """What a grpcio call raised, in the transports' own terms."""
+    code = error.code().value[0]
+    details = error.details() or ""
+    return RpcError(
+        code,
+        details,
+        tuple(error.trailing_metadata() or ()),
+        sent=not (code == UNAVAILABLE and "failed to connect" in details.lower()),
+        original=error,
+    )
+
+
+class RpcFailed(grpc.RpcError):  # type: ignore[misc]
+    """The face of an RpcError that did not come from grpcio, for `except grpc.RpcError`."""
+
+    def __init__(self, error: RpcError) -> None:
+        super().__init__(error.code, error.details)
+        self._error = error
+
+    def code(self) -> grpc.StatusCode:
+        return CODES.get(self._error.code, grpc.StatusCode.UNKNOWN)
+
+    def details(self) -> str:
+        return self._error.details
+
+    def initial_metadata(self) -> Metadata:
+        return ()
+
+    def trailing_metadata(self) -> Metadata:
+        return self._error.metadata
+
+    def debug_error_string(self) -> str:
+        return self._error.details
+
+    def __str__(self) -> str:
+        return f"<{type(self).__name__}: {self.code()}, {self.details()}>"
+
+
+def user_error(error: RpcError) -> Exception:
+    """A grpc.RpcError with the code and details of `error`."""
+    return error.original if error.original is not None else RpcFailed(error)

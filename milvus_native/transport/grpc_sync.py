@@ -1,0 +1,44 @@
+"""grpcio for threads, as a pass-through of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import grpc
+
+from ..config import ConnectionConfig
+from .base import SERVICE, Metadata
+from .grpc_common import abandon, channel_options, credentials, rpc_error
+
+
+class GrpcTransport:
+    """One channel. It dials with the first call."""
+
+    def __init__(self, config: ConnectionConfig) -> None:
+        options = channel_options(config)
+        secrets = credentials(config)
+        if secrets is None:
+            self._channel = grpc.insecure_channel(config.address, options=options)
+        else:
+            self._channel = grpc.secure_channel(config.address, secrets, options=options)
+        self._calls: dict[str, Callable[..., bytes]] = {}
+
+    def unary(
+        self, method: str, request: bytes, *, timeout: float | None, metadata: Metadata
+    ) -> bytes:
+        call = self._calls.get(method)
+        if call is None:
+            call = self._calls[method] = cast(
+                "Callable[..., bytes]", self._channel.unary_unary(SERVICE + method)
+            )
+        try:
+            return call(request, timeout=timeout, metadata=metadata)
+        except grpc.RpcError as error:
+            raise rpc_error(error) from None
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def abandon(self) -> None:
+        abandon((self._channel, self._calls))
