@@ -1,0 +1,139 @@
+"""The driver that runs operations on event loops. Its twin for threads is in drivers.py."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any, TypeVar, cast
+
+from . import errors, schema_cache
+from ._core import StatusError
+from .async_connection import AsyncConnection, LoopLink
+from .calls import Call
+from .connection import handshake
+from .effects import Effect, Encode, Handshake, NeedSchema, Operation, Rpc, Sleep, Wait
+from .errors import ConnectFailed
+from .flights import Flight
+from .transport.base import RpcError
+
+T = TypeVar("T")
+
+# A loop turn during encoding takes about as long as this many bytes of request.
+ENCODE_SLICE = 1 << 20
+
+
+class AsyncDriver:
+    """Runs operations on the running event loop; any number of tasks and loops at once."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def run(self, operation: Operation[T], call: Call) -> T:
+        """The operation's answer. Raises pymilvus's exceptions and grpc.RpcError."""
+        try:
+            return await self._drive(operation, call)
+        except Exception as error:
+            out_of_time = None if call.timeout is None else call.limit_text()
+            raised = errors.translate(error, out_of_time=out_of_time)
+            if raised is error:
+                raise
+            raise raised from errors.cause_of(error)
+
+    async def connect(self, call: Call) -> None:
+        """Opens the running loop's session, unless it is open."""
+        link = self._connection.link()
+        try:
+            await self._drive(handshake(link), call)
+        except Exception as error:
+            raise errors.translate(error) from errors.cause_of(error)
+
+    async def _drive(self, operation: Operation[T], call: Call) -> T:
+        try:
+            effect = next(operation)
+            while True:
+                try:
+                    result = await self._perform(effect, call)
+                except BaseException as error:
+                    effect = operation.throw(error)
+                else:
+                    effect = operation.send(result)
+        except StopIteration as stop:
+            return cast(T, stop.value)
+
+    async def _perform(self, effect: Effect, call: Call) -> Any:
+        if isinstance(effect, Rpc):
+            return await self._rpc(effect, call)
+        if isinstance(effect, NeedSchema):
+            if not effect.refresh:
+                key = call.scope.schema_key(effect.collection_name)
+                schema = schema_cache.CACHE.get(key)
+                if schema is not None:
+                    return schema
+            return await self._drive(schema_cache.lookup(call.scope, effect), call)
+        if isinstance(effect, Encode):
+            return await self._encode(effect, call)
+        if isinstance(effect, Wait):
+            return await self._wait(effect.flight, call)
+        if isinstance(effect, Handshake):
+            link = self._connection.link()
+            return await link.transport.unary(
+                "Connect",
+                effect.request,
+                timeout=call.handshake_timeout(effect),
+                metadata=link.authorization(),
+            )
+        return await self._sleep(effect, call)
+
+    async def _rpc(self, rpc: Rpc, call: Call) -> Any:
+        while True:
+            link: LoopLink = self._connection.link()
+            headers = link.headers
+            try:
+                if headers is None:
+                    await self._drive(handshake(link), call)
+                    headers = link.headers or link.authorization()
+                reply = await link.transport.unary(
+                    rpc.method,
+                    rpc.request,
+                    timeout=call.remaining(),
+                    metadata=call.metadata(headers),
+                )
+                return reply if rpc.decode is None else rpc.decode(reply)
+            except (RpcError, ConnectFailed, StatusError) as error:
+                delay = call.failed(error, link, headers)
+            await asyncio.sleep(delay)
+
+    async def _encode(self, effect: Encode, call: Call) -> bytes:
+        encoder = effect.encoder
+        while not encoder.step(ENCODE_SLICE):
+            call.remaining()
+            await asyncio.sleep(0)
+        return encoder.finish()
+
+    async def _wait(self, flight: Flight, call: Call) -> bool:
+        loop = asyncio.get_running_loop()
+        landed = loop.create_future()
+
+        def settle() -> None:
+            if not landed.done():
+                landed.set_result(None)
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # when that loop is closed nobody waits there any more
+                loop.call_soon_threadsafe(settle)
+
+        flight.on_landing(wake)
+        left = call.remaining()
+        timer = None if left is None else loop.call_later(left, settle)
+        try:
+            await landed
+        finally:
+            if timer is not None:
+                timer.cancel()
+        if not flight.landed:
+            raise call.expired()
+        return True
+
+    async def _sleep(self, effect: Sleep, call: Call) -> None:
+        left = call.remaining()
+        await asyncio.sleep(effect.seconds if left is None else min(effect.seconds, left))

@@ -1,0 +1,211 @@
+"""One call of the user: its deadline, its headers, and the rules of retrying.
+
+One monotonic deadline covers a whole call: handshake, schema, encoding, every try and the waiting
+in between. What is retried, how often and how fast follows pymilvus's retry_on_rpc_failure.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from . import errors
+from ._core import StatusError
+from .connection import Counters, Headers, Link
+from .effects import Handshake
+from .errors import ConnectFailed, GaveUp
+from .scope import Scope
+from .transport.base import (
+    ALREADY_EXISTS,
+    DEADLINE_EXCEEDED,
+    INVALID_ARGUMENT,
+    PERMISSION_DENIED,
+    RESOURCE_EXHAUSTED,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    UNIMPLEMENTED,
+    RpcError,
+)
+
+RETRY_TIMES = 75
+FIRST_BACK_OFF = 0.01  # seconds
+BACK_OFF_FACTOR = 3
+LONGEST_BACK_OFF = 3.0
+SHORTEST_TRY = 0.002  # with less time than this left, another try has no prospects
+
+NOT_RETRIED = frozenset(
+    {
+        DEADLINE_EXCEEDED,
+        PERMISSION_DENIED,
+        UNAUTHENTICATED,
+        INVALID_ARGUMENT,
+        ALREADY_EXISTS,
+        RESOURCE_EXHAUSTED,
+        UNIMPLEMENTED,
+    }
+)
+
+NO_OPTIONS: Mapping[str, Any] = {}
+
+# Keyword arguments of every data-plane call that concern the call and not its meaning.
+CALL_KEYWORDS = frozenset(
+    {
+        "client-request-id",
+        "client_request_id",
+        "log-level",
+        "log_level",
+        "retry_on_rate_limit",
+        "retry_times",
+    }
+)
+
+
+class Call:
+    """One call of the user: its deadline, its headers, and how often it may still be tried.
+
+    `name` is what messages call it: the name that pymilvus's handler has for it. `timeout` is in
+    seconds, None waits as long as it takes. `options` may hold CALL_KEYWORDS.
+    """
+
+    __slots__ = (
+        "_back_off",
+        "_counters",
+        "_extra",
+        "_failure",
+        "_timeout_error",
+        "_tries",
+        "deadline",
+        "name",
+        "options",
+        "request_id",
+        "scope",
+        "timeout",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        scope: Scope,
+        timeout: Any,
+        counters: Counters,
+        options: Mapping[str, Any] = NO_OPTIONS,
+    ) -> None:
+        self.name = name
+        self.scope = scope
+        self.timeout = timeout
+        self.deadline: float | None = None
+        self._timeout_error: Exception | None = None
+        if timeout is not None:
+            try:
+                self.deadline = time.monotonic() + _seconds(timeout)
+            except (TypeError, ValueError, OverflowError) as error:
+                self._timeout_error = error  # raised when it is needed: other checks come first
+        self.options = options
+        self.request_id = ""
+        self._extra: tuple[tuple[str, str], ...] = ()
+        if options:
+            self.request_id = options.get("client_request_id") or options.get(
+                "client-request-id", ""
+            )
+            level = options.get("log-level", options.get("log_level"))
+            if level:
+                self._extra = (("log_level", level),)
+        self._counters = counters
+        self._tries = 0
+        self._back_off = FIRST_BACK_OFF
+        self._failure: Exception | None = None
+
+    def remaining(self) -> float | None:
+        """Seconds left, None without a deadline. Raises RpcError when it has passed."""
+        if self.deadline is None:
+            if self._timeout_error is not None:
+                raise self._timeout_error
+            return None
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise self.expired()
+        return None if left == math.inf else left
+
+    def expired(self) -> RpcError:
+        return RpcError(DEADLINE_EXCEEDED, "Deadline Exceeded", sent=False)
+
+    def metadata(self, headers: Headers) -> list[tuple[str, str | bytes]]:
+        return [
+            ("dbname", self.scope.db_name),
+            ("client-request-id", self.request_id),
+            ("client-request-unixmsec", str(time.time_ns() // 1_000_000)),
+            *headers,
+            *self._extra,
+        ]
+
+    def handshake_timeout(self, effect: Handshake) -> float:
+        if self.deadline is not None and self.deadline - time.monotonic() < effect.timeout:
+            effect.cut_short = True
+        left = self.remaining()
+        return effect.timeout if left is None else min(left, effect.timeout)
+
+    def limit_text(self) -> str:
+        """What a message says of the limit that this call ran into."""
+        if self.timeout is not None:
+            return f"[{self.name}] Retry timeout: {self.timeout}s"
+        return f"[{self.name}] Retry run out of {self._retry_times()} retry times"
+
+    def _retry_times(self) -> int:
+        times = self.options.get("retry_times")
+        return times if isinstance(times, int) else RETRY_TIMES
+
+    def _is_passing(self, error: Exception, link: Link[Any]) -> bool:
+        """Whether the same request may do better in a moment."""
+        if isinstance(error, RpcError):
+            return error.code not in NOT_RETRIED
+        if isinstance(error, ConnectFailed):
+            # A server that was never reached is a wrong address rather than an outage.
+            return link.was_ready and error.cause.code in (UNAVAILABLE, DEADLINE_EXCEEDED)
+        if isinstance(error, StatusError):
+            if errors.is_rate_limit(error):
+                return bool(self.options.get("retry_on_rate_limit", True))
+            return "STREAMING_CODE_REPLICATE_VIOLATION" in error.reason
+        return False
+
+    def failed(self, error: Exception, link: Link[Any], headers: Headers | None) -> float:
+        """Seconds to wait before the next try after `error`, or raises what ends the call."""
+        if not self._is_passing(error, link):
+            late = isinstance(error, RpcError) and error.code == DEADLINE_EXCEEDED
+            if late and self._failure is not None:
+                raise GaveUp(self.limit_text(), self._failure, True) from error
+            raise error
+        self._tries += 1
+        self._failure = error
+        if _concerns_session(error):
+            link.lost(headers)
+        delay = self._back_off
+        if self.deadline is None:
+            if self._tries > self._retry_times():
+                raise GaveUp(self.limit_text(), error, False) from error
+        else:
+            left = self.deadline - time.monotonic()
+            if left < 2 * SHORTEST_TRY:
+                raise GaveUp(self.limit_text(), error, True) from error
+            delay = min(delay, left / 2)  # the last wait leaves time for a last try
+        self._back_off = min(self._back_off * BACK_OFF_FACTOR, LONGEST_BACK_OFF)
+        self._counters.retried()
+        return delay
+
+
+def _concerns_session(error: Exception) -> bool:
+    """Whether another connection, or another server, may answer the next try."""
+    if isinstance(error, RpcError):
+        return error.code == UNAVAILABLE
+    return isinstance(error, StatusError) and not errors.is_rate_limit(error)
+
+
+def _seconds(timeout: Any) -> float:
+    """`timeout` as a float. TypeError for what is no number, ValueError for NaN."""
+    if isinstance(timeout, str):
+        raise TypeError(f"timeout must be a number of seconds, not {timeout!r}")
+    seconds = float(timeout)
+    if seconds != seconds:
+        raise ValueError("timeout must be a number of seconds, not NaN")
+    return seconds

@@ -1,0 +1,114 @@
+"""The driver that runs operations in threads. Its twin for event loops is in async_driver.py."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, TypeVar, cast
+
+from . import errors, schema_cache
+from ._core import StatusError
+from .calls import Call
+from .connection import Link, SyncConnection, handshake
+from .effects import Effect, Encode, Handshake, NeedSchema, Operation, Rpc, Sleep, Wait
+from .errors import ConnectFailed
+from .flights import Flight
+from .transport.base import RpcError, SyncTransport
+
+T = TypeVar("T")
+
+
+class SyncDriver:
+    """Runs operations in the calling thread; any number of threads at once."""
+
+    def __init__(self, connection: SyncConnection) -> None:
+        self._connection = connection
+
+    def run(self, operation: Operation[T], call: Call) -> T:
+        """The operation's answer. Raises pymilvus's exceptions and grpc.RpcError."""
+        try:
+            return self._drive(operation, call)
+        except Exception as error:
+            raised = errors.translate(error)
+            if raised is error:
+                raise
+            raise raised from errors.cause_of(error)
+
+    def connect(self, call: Call) -> None:
+        """Opens the session, unless it is open."""
+        link = self._connection.link()
+        try:
+            self._drive(handshake(link), call)
+        except Exception as error:
+            raise errors.translate(error) from errors.cause_of(error)
+
+    def _drive(self, operation: Operation[T], call: Call) -> T:
+        try:
+            effect = next(operation)
+            while True:
+                try:
+                    result = self._perform(effect, call)
+                except BaseException as error:
+                    effect = operation.throw(error)
+                else:
+                    effect = operation.send(result)
+        except StopIteration as stop:
+            return cast(T, stop.value)
+
+    def _perform(self, effect: Effect, call: Call) -> Any:
+        if isinstance(effect, Rpc):
+            return self._rpc(effect, call)
+        if isinstance(effect, NeedSchema):
+            if not effect.refresh:
+                key = call.scope.schema_key(effect.collection_name)
+                schema = schema_cache.CACHE.get(key)
+                if schema is not None:
+                    return schema
+            return self._drive(schema_cache.lookup(call.scope, effect), call)
+        if isinstance(effect, Encode):
+            return effect.encoder.finish()
+        if isinstance(effect, Wait):
+            return self._wait(effect.flight, call)
+        if isinstance(effect, Handshake):
+            link = self._connection.link()
+            return link.transport.unary(
+                "Connect",
+                effect.request,
+                timeout=call.handshake_timeout(effect),
+                metadata=link.authorization(),
+            )
+        return self._sleep(effect, call)
+
+    def _rpc(self, rpc: Rpc, call: Call) -> Any:
+        while True:
+            link: Link[SyncTransport] = self._connection.link()
+            headers = link.headers
+            try:
+                if headers is None:
+                    self._drive(handshake(link), call)
+                    headers = link.headers or link.authorization()
+                reply = link.transport.unary(
+                    rpc.method,
+                    rpc.request,
+                    timeout=call.remaining(),
+                    metadata=call.metadata(headers),
+                )
+                return reply if rpc.decode is None else rpc.decode(reply)
+            except (RpcError, ConnectFailed, StatusError) as error:
+                delay = call.failed(error, link, headers)
+            time.sleep(delay)
+
+    def _wait(self, flight: Flight, call: Call) -> bool:
+        if flight.thread == threading.get_ident():
+            # Led by a task of the loop that this thread is keeping from running.
+            return flight.landed
+        landed = threading.Event()
+        flight.on_landing(landed.set)
+        left = call.remaining()
+        if not landed.wait(None if left is None else min(left, threading.TIMEOUT_MAX)):
+            raise call.expired()
+        return True
+
+    def _sleep(self, effect: Sleep, call: Call) -> None:
+        left = call.remaining()
+        time.sleep(effect.seconds if left is None else min(effect.seconds, left))

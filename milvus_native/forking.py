@@ -1,0 +1,22 @@
+"""What a forked child does first: locks that another thread held at the fork are made anew."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+_resets: list[Callable[[], None]] = []
+
+
+def in_child(reset: Callable[[], None]) -> None:
+    """Calls `reset` in every forked child, before any other code runs there."""
+    _resets.append(reset)
+
+
+def _reset_all() -> None:
+    for reset in _resets:
+        reset()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_all)

@@ -1,0 +1,152 @@
+"""The process's cache of compiled schemas, shared by all clients, threads and event loops.
+
+An entry is found by (endpoint, principal, database, name that the caller used). Any number of
+callers that miss the same entry make one DescribeCollection.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import EllipsisType
+from typing import Any
+
+from . import forking
+from ._core import Schema, SchemaCache, StatusError, describe_request
+from .effects import NeedSchema, Operation, Rpc, Wait
+from .errors import ConnectFailed, GaveUp, SchemaUnavailable, again
+from .flights import Flights
+from .scope import Scope
+from .transport.base import CANCELLED, DEADLINE_EXCEEDED, RpcError
+
+CACHE = SchemaCache()
+_FLIGHTS = Flights()
+
+# A fetch is repeated when its entry was invalidated meanwhile; after so many times in a row its
+# answer is used for this call and not kept.
+_FETCHES = 8
+
+
+_counting = threading.Lock()
+_counts = {"fetches": 0, "waits": 0, "refreshes": 0}
+
+
+def _after_fork() -> None:
+    global _counting
+    _counting = threading.Lock()
+
+
+forking.in_child(_after_fork)
+
+
+def _count(what: str) -> None:
+    with _counting:
+        _counts[what] += 1
+
+
+def stats() -> dict[str, Any]:
+    """Counters since the process began, and the present state of the cache.
+
+    hits, misses, evictions, expirations, invalidations, refused (answers that were out of date
+    when they came); fetches (DescribeCollection calls), waits (callers that waited for the fetch
+    of another), refreshes (fetches after a mismatch); size, capacity, max_age, nbytes.
+    """
+    with _counting:
+        return {**CACHE.stats(), **_counts}
+
+
+def clear() -> None:
+    """Forgets all schemas."""
+    CACHE.clear()
+
+
+def configure(*, capacity: int | None = None, max_age: float | EllipsisType | None = ...) -> None:
+    """Bounds the cache: its number of schemas, and their age in seconds (None: no bound)."""
+    if max_age is ...:
+        CACHE.configure(capacity=capacity)
+    else:
+        CACHE.configure(capacity=capacity, max_age=max_age)
+
+
+def lookup(scope: Scope, need: NeedSchema) -> Operation[Schema]:
+    """The schema that `need` asks for, when the cache did not have it or is not to be asked."""
+    key = scope.schema_key(need.collection_name)
+    stale = need.stale
+    if need.refresh:
+        known = CACHE.get(key)
+        if stale is None or known is stale:
+            CACHE.invalidate(key)
+            _count("refreshes")
+        elif known is not None:
+            return known  # somebody else has met the same mismatch
+    need.fetched = True
+    failures = 0
+    flight, leads = None, False
+    try:
+        while True:
+            flight, leads = _FLIGHTS.join(key)
+            if leads:
+                # Another flight may have landed between the miss and the join.
+                schema = CACHE.get(key)
+                if schema is None:
+                    schema = yield from _fetch(scope, need)
+                flight.land(schema)
+                return schema
+            _count("waits")
+            if not (yield Wait(flight)):
+                # Its leader cannot go on before this thread does: fetch besides it.
+                return (yield from _fetch(scope, need))
+            if flight.result is not None and flight.result is not stale:
+                result: Schema = flight.result
+                return result
+            if flight.error is not None:
+                failures += 1
+                if failures == 2:  # the second answer was asked for after this call began
+                    raise again(flight.error)
+    except Exception as error:
+        if leads and flight is not None:
+            flight.land(error=None if _is_own(error) else error)
+        raise
+    finally:
+        if leads and flight is not None and not flight.landed:
+            flight.land()
+
+
+def _is_own(error: Exception) -> bool:
+    """Whether a fetch failed for a reason that does not concern those who wait for it."""
+    if isinstance(error, GaveUp):
+        return bool(error.args[2])
+    if isinstance(error, RpcError):
+        return error.code in (CANCELLED, DEADLINE_EXCEEDED)
+    return not isinstance(error, (SchemaUnavailable, ConnectFailed))
+
+
+def _fetch(scope: Scope, need: NeedSchema) -> Operation[Schema]:
+    request = describe_request(need.collection_name)
+    for _ in range(_FETCHES):
+        generation = CACHE.generation()
+        _count("fetches")
+        try:
+            schema: Schema = yield Rpc("DescribeCollection", request, decode=Schema.from_reply)
+        except StatusError as error:
+            raise SchemaUnavailable(error) from error
+        if CACHE.put(scope.schema_key(need.collection_name), schema, generation):
+            break
+    return schema
+
+
+def forget_collection(endpoint: str, db_name: str, name: str) -> None:
+    """Drops what is cached of the collection `name`, under its own name and its aliases."""
+    database = db_name or "default"
+
+    def concerned(key: Any, schema: Schema) -> bool:
+        if key[0] != endpoint or key[2] != database:
+            return False
+        return name in (key[3], schema.collection_name) or name in schema.aliases
+
+    CACHE.invalidate_if(concerned)
+
+
+def forget_database(endpoint: str, db_name: str) -> None:
+    """Drops what is cached of the collections of a database."""
+    database = db_name or "default"
+    CACHE.invalidate_if(lambda key, schema: key[0] == endpoint and key[2] == database)
