@@ -1,0 +1,1 @@
+"""The control plane: one table of its methods, and their explicit signatures, sync and async."""

@@ -1,0 +1,662 @@
+"""Users, roles, resources, segments, snapshots and replication: the async methods."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+
+class AsyncAdministration:
+    """What keeps a server running; each method is a row of control.table."""
+
+    if TYPE_CHECKING:
+
+        async def _control(self, method: str, /, **arguments: Any) -> Any: ...
+        async def _control_stream(self, method: str, /, **arguments: Any) -> Any: ...
+
+    async def create_user(
+        self,
+        user_name: str,
+        password: str,
+        timeout: float | None = None,
+        description: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Creates a user."""
+        await self._control(
+            "create_user",
+            user_name=user_name,
+            password=password,
+            timeout=timeout,
+            description=description,
+            **kwargs,
+        )
+
+    async def drop_user(self, user_name: str, timeout: float | None = None, **kwargs: Any) -> None:
+        """Removes a user."""
+        await self._control("drop_user", user_name=user_name, timeout=timeout, **kwargs)
+
+    async def update_user(
+        self, user_name: str, description: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Changes the description of a user."""
+        await self._control(
+            "update_user", user_name=user_name, description=description, timeout=timeout, **kwargs
+        )
+
+    async def update_password(
+        self,
+        user_name: str,
+        old_password: str,
+        new_password: str,
+        timeout: float | None = None,
+        description: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Changes a user's password. This client goes on with the one it was made with."""
+        await self._control(
+            "update_password",
+            user_name=user_name,
+            old_password=old_password,
+            new_password=new_password,
+            timeout=timeout,
+            description=description,
+            **kwargs,
+        )
+
+    async def list_users(self, timeout: float | None = None, **kwargs: Any) -> list[str]:
+        """Names of all users."""
+        result: list[str] = await self._control("list_users", timeout=timeout, **kwargs)
+        return result
+
+    async def describe_user(
+        self, user_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Name, roles and description of a user; {} if there is none."""
+        result: dict[str, Any] = await self._control(
+            "describe_user", user_name=user_name, timeout=timeout, **kwargs
+        )
+        return result
+
+    async def grant_role(
+        self, user_name: str, role_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Gives a role to a user."""
+        await self._control(
+            "grant_role", user_name=user_name, role_name=role_name, timeout=timeout, **kwargs
+        )
+
+    async def revoke_role(
+        self, user_name: str, role_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Takes a role from a user."""
+        await self._control(
+            "revoke_role", user_name=user_name, role_name=role_name, timeout=timeout, **kwargs
+        )
+
+    async def create_role(
+        self, role_name: str, timeout: float | None = None, description: str = "", **kwargs: Any
+    ) -> None:
+        """Creates a role."""
+        await self._control(
+            "create_role", role_name=role_name, timeout=timeout, description=description, **kwargs
+        )
+
+    async def alter_role(
+        self, role_name: str, description: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Changes the description of a role."""
+        await self._control(
+            "alter_role", role_name=role_name, description=description, timeout=timeout, **kwargs
+        )
+
+    async def drop_role(
+        self, role_name: str, force_drop: bool = False, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Removes a role; one that has privileges only with `force_drop`."""
+        await self._control(
+            "drop_role", role_name=role_name, force_drop=force_drop, timeout=timeout, **kwargs
+        )
+
+    async def describe_role(
+        self, role_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Name, description and privileges of a role."""
+        result: dict[str, Any] = await self._control(
+            "describe_role", role_name=role_name, timeout=timeout, **kwargs
+        )
+        return result
+
+    async def list_roles(self, timeout: float | None = None, **kwargs: Any) -> list[str]:
+        """Names of all roles."""
+        result: list[str] = await self._control("list_roles", timeout=timeout, **kwargs)
+        return result
+
+    async def grant_privilege(
+        self,
+        role_name: str,
+        object_type: str,
+        privilege: str,
+        object_name: str,
+        db_name: str | None = "",
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Gives a role a privilege on an object. See grant_privilege_v2."""
+        await self._control(
+            "grant_privilege",
+            role_name=role_name,
+            object_type=object_type,
+            privilege=privilege,
+            object_name=object_name,
+            db_name=db_name,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def revoke_privilege(
+        self,
+        role_name: str,
+        object_type: str,
+        privilege: str,
+        object_name: str,
+        db_name: str | None = "",
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Takes a privilege on an object from a role. See revoke_privilege_v2."""
+        await self._control(
+            "revoke_privilege",
+            role_name=role_name,
+            object_type=object_type,
+            privilege=privilege,
+            object_name=object_name,
+            db_name=db_name,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def grant_privilege_v2(
+        self,
+        role_name: str,
+        privilege: str,
+        collection_name: str,
+        db_name: str | None = None,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Gives a role a privilege, or a group of them, on a collection ("*": all)."""
+        await self._control(
+            "grant_privilege_v2",
+            role_name=role_name,
+            privilege=privilege,
+            collection_name=collection_name,
+            db_name=db_name,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def revoke_privilege_v2(
+        self,
+        role_name: str,
+        privilege: str,
+        collection_name: str,
+        db_name: str | None = None,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Takes a privilege, or a group of them, on a collection ("*": all) from a role."""
+        await self._control(
+            "revoke_privilege_v2",
+            role_name=role_name,
+            privilege=privilege,
+            collection_name=collection_name,
+            db_name=db_name,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def create_privilege_group(
+        self, group_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Creates an empty group of privileges."""
+        await self._control(
+            "create_privilege_group", group_name=group_name, timeout=timeout, **kwargs
+        )
+
+    async def drop_privilege_group(
+        self, group_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Removes a group of privileges."""
+        await self._control(
+            "drop_privilege_group", group_name=group_name, timeout=timeout, **kwargs
+        )
+
+    async def list_privilege_groups(
+        self, timeout: float | None = None, **kwargs: Any
+    ) -> list[dict[str, Any]]:
+        """Names and privileges of all groups."""
+        result: list[dict[str, Any]] = await self._control(
+            "list_privilege_groups", timeout=timeout, **kwargs
+        )
+        return result
+
+    async def add_privileges_to_group(
+        self, group_name: str, privileges: list[str], timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Adds privileges to a group."""
+        await self._control(
+            "add_privileges_to_group",
+            group_name=group_name,
+            privileges=privileges,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def remove_privileges_from_group(
+        self, group_name: str, privileges: list[str], timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Removes privileges from a group."""
+        await self._control(
+            "remove_privileges_from_group",
+            group_name=group_name,
+            privileges=privileges,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def create_resource_group(
+        self, name: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Creates a resource group."""
+        await self._control("create_resource_group", name=name, timeout=timeout, **kwargs)
+
+    async def update_resource_groups(
+        self, configs: dict[str, Any], timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Changes settings of resource groups, given by name."""
+        await self._control("update_resource_groups", configs=configs, timeout=timeout, **kwargs)
+
+    async def drop_resource_group(
+        self, name: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Removes a resource group."""
+        await self._control("drop_resource_group", name=name, timeout=timeout, **kwargs)
+
+    async def describe_resource_group(
+        self, name: str, timeout: float | None = None, **kwargs: Any
+    ) -> Any:
+        """ResourceGroupInfo of a resource group."""
+        return await self._control("describe_resource_group", name=name, timeout=timeout, **kwargs)
+
+    async def list_resource_groups(self, timeout: float | None = None, **kwargs: Any) -> list[str]:
+        """Names of all resource groups."""
+        result: list[str] = await self._control("list_resource_groups", timeout=timeout, **kwargs)
+        return result
+
+    async def describe_replica(
+        self, collection_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> Any:
+        """A ReplicaInfo for each replica of a loaded collection."""
+        return await self._control(
+            "describe_replica", collection_name=collection_name, timeout=timeout, **kwargs
+        )
+
+    async def transfer_replica(
+        self,
+        source: str,
+        target: str,
+        collection_name: str,
+        num_replica: int,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Moves replicas of a collection from one resource group to another."""
+        await self._control(
+            "transfer_replica",
+            source=source,
+            target=target,
+            collection_name=collection_name,
+            num_replica=num_replica,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def get_server_version(
+        self, timeout: float | None = None, detail: bool = False, **kwargs: Any
+    ) -> Any:
+        """The server's version, a str; with `detail` a dict that has more of it."""
+        return await self._control("get_server_version", timeout=timeout, detail=detail, **kwargs)
+
+    async def run_analyzer(
+        self,
+        texts: str | list[str],
+        analyzer_params: Any = None,
+        with_hash: bool = False,
+        with_detail: bool = False,
+        collection_name: str | None = None,
+        field_name: str | None = None,
+        analyzer_names: Any = None,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Tokens that an analyzer makes of a text, or of each of several texts.
+
+        The analyzer is given by `analyzer_params`, or it is that of a collection's field.
+        """
+        return await self._control(
+            "run_analyzer",
+            texts=texts,
+            analyzer_params=analyzer_params,
+            with_hash=with_hash,
+            with_detail=with_detail,
+            collection_name=collection_name,
+            field_name=field_name,
+            analyzer_names=analyzer_names,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def list_loaded_segments(
+        self, collection_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> list[Any]:
+        """A LoadedSegmentInfo for each segment of a collection that is in memory."""
+        result: list[Any] = await self._control(
+            "list_loaded_segments", collection_name=collection_name, timeout=timeout, **kwargs
+        )
+        return result
+
+    async def list_persistent_segments(
+        self, collection_name: str, timeout: float | None = None, states: Any = None, **kwargs: Any
+    ) -> list[Any]:
+        """A SegmentInfo for each stored segment of a collection."""
+        result: list[Any] = await self._control(
+            "list_persistent_segments",
+            collection_name=collection_name,
+            timeout=timeout,
+            states=states,
+            **kwargs,
+        )
+        return result
+
+    async def list_segments(
+        self, collection_name: str, states: Any = None, timeout: float | None = None, **kwargs: Any
+    ) -> list[Any]:
+        """A SegmentInfo for each segment of a collection that is in one of `states`."""
+        result: list[Any] = await self._control(
+            "list_segments",
+            collection_name=collection_name,
+            states=states,
+            timeout=timeout,
+            **kwargs,
+        )
+        return result
+
+    async def create_snapshot(
+        self,
+        snapshot_name: str,
+        collection_name: str,
+        db_name: str = "",
+        description: str = "",
+        compaction_protection_seconds: int = 0,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Creates a snapshot of a collection."""
+        await self._control(
+            "create_snapshot",
+            snapshot_name=snapshot_name,
+            collection_name=collection_name,
+            db_name=db_name,
+            description=description,
+            compaction_protection_seconds=compaction_protection_seconds,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def drop_snapshot(
+        self,
+        snapshot_name: str,
+        collection_name: str,
+        db_name: str = "",
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Deletes a snapshot."""
+        await self._control(
+            "drop_snapshot",
+            snapshot_name=snapshot_name,
+            collection_name=collection_name,
+            db_name=db_name,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def list_snapshots(
+        self,
+        collection_name: str = "",
+        db_name: str = "",
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """Names of the snapshots of a collection, or of all collections."""
+        result: list[str] = await self._control(
+            "list_snapshots",
+            collection_name=collection_name,
+            db_name=db_name,
+            timeout=timeout,
+            **kwargs,
+        )
+        return result
+
+    async def describe_snapshot(
+        self,
+        snapshot_name: str,
+        collection_name: str,
+        db_name: str = "",
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """SnapshotInfo of a snapshot."""
+        return await self._control(
+            "describe_snapshot",
+            snapshot_name=snapshot_name,
+            collection_name=collection_name,
+            db_name=db_name,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def restore_snapshot(
+        self,
+        snapshot_name: str,
+        source_collection_name: str,
+        target_collection_name: str,
+        source_db_name: str = "",
+        target_db_name: str = "",
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> int:
+        """Starts restoring a snapshot into a new collection; the job's id."""
+        result: int = await self._control(
+            "restore_snapshot",
+            snapshot_name=snapshot_name,
+            source_collection_name=source_collection_name,
+            target_collection_name=target_collection_name,
+            source_db_name=source_db_name,
+            target_db_name=target_db_name,
+            timeout=timeout,
+            **kwargs,
+        )
+        return result
+
+    async def get_restore_snapshot_state(
+        self, job_id: int, timeout: float | None = None, **kwargs: Any
+    ) -> Any:
+        """RestoreSnapshotJobInfo of a restoring job."""
+        return await self._control(
+            "get_restore_snapshot_state", job_id=job_id, timeout=timeout, **kwargs
+        )
+
+    async def list_restore_snapshot_jobs(
+        self,
+        collection_name: str = "",
+        db_name: str = "",
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """A RestoreSnapshotJobInfo for each restoring job."""
+        result: list[Any] = await self._control(
+            "list_restore_snapshot_jobs",
+            collection_name=collection_name,
+            db_name=db_name,
+            timeout=timeout,
+            **kwargs,
+        )
+        return result
+
+    async def pin_snapshot_data(
+        self,
+        snapshot_name: str,
+        collection_name: str,
+        db_name: str = "",
+        ttl_seconds: int = 0,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> int:
+        """Keeps a snapshot's files from being collected for `ttl_seconds`; the pin's id."""
+        result: int = await self._control(
+            "pin_snapshot_data",
+            snapshot_name=snapshot_name,
+            collection_name=collection_name,
+            db_name=db_name,
+            ttl_seconds=ttl_seconds,
+            timeout=timeout,
+            **kwargs,
+        )
+        return result
+
+    async def unpin_snapshot_data(
+        self, pin_id: int, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Ends a pin."""
+        await self._control("unpin_snapshot_data", pin_id=pin_id, timeout=timeout, **kwargs)
+
+    async def add_file_resource(
+        self, name: str, path: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Registers a file of the object store under a name."""
+        await self._control("add_file_resource", name=name, path=path, timeout=timeout, **kwargs)
+
+    async def remove_file_resource(
+        self, name: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Removes a registered file."""
+        await self._control("remove_file_resource", name=name, timeout=timeout, **kwargs)
+
+    async def list_file_resources(self, timeout: float | None = None, **kwargs: Any) -> list[Any]:
+        """A FileResourceInfo for each registered file."""
+        result: list[Any] = await self._control("list_file_resources", timeout=timeout, **kwargs)
+        return result
+
+    async def refresh_external_collection(
+        self,
+        collection_name: str,
+        external_source: str = "",
+        external_spec: str = "",
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> int:
+        """Starts reading an external collection's source again; the job's id."""
+        result: int = await self._control(
+            "refresh_external_collection",
+            collection_name=collection_name,
+            external_source=external_source,
+            external_spec=external_spec,
+            timeout=timeout,
+            **kwargs,
+        )
+        return result
+
+    async def get_refresh_external_collection_progress(
+        self, job_id: int, timeout: float | None = None, **kwargs: Any
+    ) -> Any:
+        """RefreshExternalCollectionJobInfo of a refreshing job."""
+        return await self._control(
+            "get_refresh_external_collection_progress", job_id=job_id, timeout=timeout, **kwargs
+        )
+
+    async def list_refresh_external_collection_jobs(
+        self, collection_name: str = "", timeout: float | None = None, **kwargs: Any
+    ) -> list[Any]:
+        """A RefreshExternalCollectionJobInfo for each refreshing job."""
+        result: list[Any] = await self._control(
+            "list_refresh_external_collection_jobs",
+            collection_name=collection_name,
+            timeout=timeout,
+            **kwargs,
+        )
+        return result
+
+    async def update_replicate_configuration(
+        self,
+        clusters: Any = None,
+        cross_cluster_topology: list[dict[str, Any]] | None = None,
+        force_promote: bool = False,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Sets the clusters between which data is replicated, and how."""
+        return await self._control(
+            "update_replicate_configuration",
+            clusters=clusters,
+            cross_cluster_topology=cross_cluster_topology,
+            force_promote=force_promote,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def get_replicate_configuration(self, timeout: float | None = None, **kwargs: Any) -> Any:
+        """The current ReplicateConfiguration."""
+        return await self._control("get_replicate_configuration", timeout=timeout, **kwargs)
+
+    async def get_replicate_info(
+        self,
+        source_cluster_id: str,
+        target_pchannel: str,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """How far a channel has been replicated from a source cluster."""
+        result: dict[str, Any] = await self._control(
+            "get_replicate_info",
+            source_cluster_id=source_cluster_id,
+            target_pchannel=target_pchannel,
+            timeout=timeout,
+            **kwargs,
+        )
+        return result
+
+    async def dump_messages(
+        self,
+        pchannel: str,
+        start_message_id: dict[str, Any],
+        start_timetick: int = 0,
+        end_timetick: int = 0,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Generates the messages of a write-ahead log from a position on, a dict each."""
+        messages: AsyncGenerator[dict[str, Any], None] = await self._control_stream(
+            "dump_messages",
+            pchannel=pchannel,
+            start_message_id=start_message_id,
+            start_timetick=start_timetick,
+            end_timetick=end_timetick,
+            timeout=timeout,
+            **kwargs,
+        )
+        async with aclosing(messages) as stream:
+            async for message in stream:
+                yield message

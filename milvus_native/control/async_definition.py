@@ -1,0 +1,695 @@
+"""Collections, fields, partitions, indexes, aliases and databases: the async methods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+
+class AsyncDefinition:
+    """What collections there are and what is in them; each method is a row of control.table."""
+
+    if TYPE_CHECKING:
+
+        async def _control(self, method: str, /, **arguments: Any) -> Any: ...
+        def _set_database(self, db_name: str) -> None: ...
+
+    async def create_collection(
+        self,
+        collection_name: str,
+        dimension: int | None = None,
+        primary_field_name: str = "id",
+        id_type: str = "int",
+        vector_field_name: str = "vector",
+        metric_type: str = "COSINE",
+        auto_id: bool = False,
+        timeout: float | None = None,
+        schema: Any = None,
+        index_params: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Creates a collection, and indexes and loads it where that can be done at once.
+
+        Without `schema` it gets a primary key, one FLOAT_VECTOR field of `dimension`, and dynamic
+        fields. With a schema it is indexed and loaded if `index_params` are given.
+        """
+        await self._control(
+            "create_collection",
+            collection_name=collection_name,
+            dimension=dimension,
+            primary_field_name=primary_field_name,
+            id_type=id_type,
+            vector_field_name=vector_field_name,
+            metric_type=metric_type,
+            auto_id=auto_id,
+            timeout=timeout,
+            schema=schema,
+            index_params=index_params,
+            **kwargs,
+        )
+
+    async def drop_collection(
+        self, collection_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Deletes a collection with all its rows."""
+        await self._control(
+            "drop_collection", collection_name=collection_name, timeout=timeout, **kwargs
+        )
+
+    async def truncate_collection(
+        self, collection_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Deletes all rows of a collection."""
+        await self._control(
+            "truncate_collection", collection_name=collection_name, timeout=timeout, **kwargs
+        )
+
+    async def rename_collection(
+        self,
+        old_name: str,
+        new_name: str,
+        target_db: str | None = "",
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Renames a collection, and moves it to `target_db` if that is given."""
+        await self._control(
+            "rename_collection",
+            old_name=old_name,
+            new_name=new_name,
+            target_db=target_db,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def describe_collection(
+        self, collection_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """The collection's schema and properties, as a dict."""
+        result: dict[str, Any] = await self._control(
+            "describe_collection", collection_name=collection_name, timeout=timeout, **kwargs
+        )
+        return result
+
+    async def has_collection(
+        self, collection_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> bool:
+        """Whether there is a collection, or an alias, of this name."""
+        result: bool = await self._control(
+            "has_collection", collection_name=collection_name, timeout=timeout, **kwargs
+        )
+        return result
+
+    async def list_collections(self, timeout: float | None = None, **kwargs: Any) -> list[str]:
+        """Names of the database's collections."""
+        result: list[str] = await self._control("list_collections", timeout=timeout, **kwargs)
+        return result
+
+    async def get_collection_stats(
+        self, collection_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Statistics of a collection, such as {"row_count": int}."""
+        result: dict[str, Any] = await self._control(
+            "get_collection_stats", collection_name=collection_name, timeout=timeout, **kwargs
+        )
+        return result
+
+    async def alter_collection_properties(
+        self,
+        collection_name: str,
+        properties: dict[str, Any],
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Sets properties of a collection."""
+        await self._control(
+            "alter_collection_properties",
+            collection_name=collection_name,
+            properties=properties,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def drop_collection_properties(
+        self,
+        collection_name: str,
+        property_keys: list[str],
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Removes properties of a collection."""
+        await self._control(
+            "drop_collection_properties",
+            collection_name=collection_name,
+            property_keys=property_keys,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def alter_collection_field(
+        self,
+        collection_name: str,
+        field_name: str,
+        field_params: dict[str, Any],
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Changes parameters of a field, such as max_length."""
+        await self._control(
+            "alter_collection_field",
+            collection_name=collection_name,
+            field_name=field_name,
+            field_params=field_params,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def add_collection_field(
+        self,
+        collection_name: str,
+        field_name: str,
+        data_type: Any,
+        desc: str = "",
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Adds a field, which must be nullable or have a default value, to a collection."""
+        await self._control(
+            "add_collection_field",
+            collection_name=collection_name,
+            field_name=field_name,
+            data_type=data_type,
+            desc=desc,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def add_collection_struct_field(
+        self,
+        collection_name: str,
+        field_name: str,
+        struct_schema: Any,
+        max_capacity: int,
+        desc: str | None = None,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Adds a nullable array of structs, of up to `max_capacity` elements, to a collection."""
+        await self._control(
+            "add_collection_struct_field",
+            collection_name=collection_name,
+            field_name=field_name,
+            struct_schema=struct_schema,
+            max_capacity=max_capacity,
+            desc=desc,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def drop_collection_field(
+        self,
+        collection_name: str,
+        field_name: str = "",
+        field_id: int = 0,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Removes a field, given by name or by id, from a collection."""
+        await self._control(
+            "drop_collection_field",
+            collection_name=collection_name,
+            field_name=field_name,
+            field_id=field_id,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def add_function_field(
+        self,
+        collection_name: str,
+        field_schema: Any,
+        func: Any,
+        index_params: Any,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Adds a field that a function fills, with its one index, to a collection."""
+        await self._control(
+            "add_function_field",
+            collection_name=collection_name,
+            field_schema=field_schema,
+            func=func,
+            index_params=index_params,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def drop_function_field(
+        self, collection_name: str, function_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Removes a function and the field that it fills from a collection."""
+        await self._control(
+            "drop_function_field",
+            collection_name=collection_name,
+            function_name=function_name,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def add_collection_function(
+        self, collection_name: str, function: Any, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Adds a function to a collection. Deprecated: see add_function_field."""
+        await self._control(
+            "add_collection_function",
+            collection_name=collection_name,
+            function=function,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def alter_collection_function(
+        self,
+        collection_name: str,
+        function_name: str,
+        function: Any,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Changes a function of a collection."""
+        await self._control(
+            "alter_collection_function",
+            collection_name=collection_name,
+            function_name=function_name,
+            function=function,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def drop_collection_function(
+        self, collection_name: str, function_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Removes a function from a collection. Deprecated: see drop_function_field."""
+        await self._control(
+            "drop_collection_function",
+            collection_name=collection_name,
+            function_name=function_name,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def load_collection(
+        self, collection_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Loads a collection into memory and waits until that is done."""
+        await self._control(
+            "load_collection", collection_name=collection_name, timeout=timeout, **kwargs
+        )
+
+    async def release_collection(
+        self, collection_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Frees the memory of a loaded collection."""
+        await self._control(
+            "release_collection", collection_name=collection_name, timeout=timeout, **kwargs
+        )
+
+    async def refresh_load(
+        self,
+        collection_name: str,
+        partition_names: list[str] | None = None,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Loads what was added to a loaded collection by other means than inserts."""
+        await self._control(
+            "refresh_load",
+            collection_name=collection_name,
+            partition_names=partition_names,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def get_load_state(
+        self,
+        collection_name: str,
+        partition_names: list[str] | None = None,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """{"state": LoadState}, with "progress" (percent) while loading."""
+        result: dict[str, Any] = await self._control(
+            "get_load_state",
+            collection_name=collection_name,
+            partition_names=partition_names,
+            timeout=timeout,
+            **kwargs,
+        )
+        return result
+
+    async def create_partition(
+        self, collection_name: str, partition_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Creates a partition."""
+        await self._control(
+            "create_partition",
+            collection_name=collection_name,
+            partition_name=partition_name,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def drop_partition(
+        self, collection_name: str, partition_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Deletes a partition with its rows."""
+        await self._control(
+            "drop_partition",
+            collection_name=collection_name,
+            partition_name=partition_name,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def has_partition(
+        self, collection_name: str, partition_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> bool:
+        """Whether the collection has a partition of this name."""
+        result: bool = await self._control(
+            "has_partition",
+            collection_name=collection_name,
+            partition_name=partition_name,
+            timeout=timeout,
+            **kwargs,
+        )
+        return result
+
+    async def list_partitions(
+        self, collection_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> list[str]:
+        """Names of the collection's partitions."""
+        result: list[str] = await self._control(
+            "list_partitions", collection_name=collection_name, timeout=timeout, **kwargs
+        )
+        return result
+
+    async def load_partitions(
+        self,
+        collection_name: str,
+        partition_names: str | list[str],
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Loads partitions into memory and waits until that is done."""
+        await self._control(
+            "load_partitions",
+            collection_name=collection_name,
+            partition_names=partition_names,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def release_partitions(
+        self,
+        collection_name: str,
+        partition_names: str | list[str],
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Frees the memory of loaded partitions."""
+        await self._control(
+            "release_partitions",
+            collection_name=collection_name,
+            partition_names=partition_names,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def get_partition_stats(
+        self, collection_name: str, partition_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Statistics of a partition, such as {"row_count": int}."""
+        result: dict[str, Any] = await self._control(
+            "get_partition_stats",
+            collection_name=collection_name,
+            partition_name=partition_name,
+            timeout=timeout,
+            **kwargs,
+        )
+        return result
+
+    async def create_index(
+        self, collection_name: str, index_params: Any, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Creates the indexes of `index_params` and waits until they are built."""
+        await self._control(
+            "create_index",
+            collection_name=collection_name,
+            index_params=index_params,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def drop_index(
+        self, collection_name: str, index_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Removes an index."""
+        await self._control(
+            "drop_index",
+            collection_name=collection_name,
+            index_name=index_name,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def describe_index(
+        self, collection_name: str, index_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Parameters and build state of an index."""
+        result: dict[str, Any] = await self._control(
+            "describe_index",
+            collection_name=collection_name,
+            index_name=index_name,
+            timeout=timeout,
+            **kwargs,
+        )
+        return result
+
+    async def list_indexes(
+        self, collection_name: str, field_name: str | None = "", **kwargs: Any
+    ) -> list[str]:
+        """Names of the indexes of a collection, or of one of its fields."""
+        result: list[str] = await self._control(
+            "list_indexes", collection_name=collection_name, field_name=field_name, **kwargs
+        )
+        return result
+
+    async def alter_index_properties(
+        self,
+        collection_name: str,
+        index_name: str,
+        properties: dict[str, Any],
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Sets properties of an index."""
+        await self._control(
+            "alter_index_properties",
+            collection_name=collection_name,
+            index_name=index_name,
+            properties=properties,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def drop_index_properties(
+        self,
+        collection_name: str,
+        index_name: str,
+        property_keys: list[str],
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Removes properties of an index."""
+        await self._control(
+            "drop_index_properties",
+            collection_name=collection_name,
+            index_name=index_name,
+            property_keys=property_keys,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def create_alias(
+        self, collection_name: str, alias: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Gives a collection another name."""
+        await self._control(
+            "create_alias", collection_name=collection_name, alias=alias, timeout=timeout, **kwargs
+        )
+
+    async def drop_alias(self, alias: str, timeout: float | None = None, **kwargs: Any) -> None:
+        """Removes an alias."""
+        await self._control("drop_alias", alias=alias, timeout=timeout, **kwargs)
+
+    async def alter_alias(
+        self, collection_name: str, alias: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Makes an alias point at another collection."""
+        await self._control(
+            "alter_alias", collection_name=collection_name, alias=alias, timeout=timeout, **kwargs
+        )
+
+    async def describe_alias(
+        self, alias: str, timeout: float | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """{"collection_name": ..., "alias": ..., "db_name": ...} of an alias."""
+        result: dict[str, Any] = await self._control(
+            "describe_alias", alias=alias, timeout=timeout, **kwargs
+        )
+        return result
+
+    async def list_aliases(
+        self, collection_name: str = "", timeout: float | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Aliases of a collection, or of all collections of the database."""
+        result: dict[str, Any] = await self._control(
+            "list_aliases", collection_name=collection_name, timeout=timeout, **kwargs
+        )
+        return result
+
+    async def create_database(
+        self,
+        db_name: str,
+        properties: dict[str, Any] | None = None,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Creates a database."""
+        await self._control(
+            "create_database", db_name=db_name, properties=properties, timeout=timeout, **kwargs
+        )
+
+    async def drop_database(self, db_name: str, **kwargs: Any) -> None:
+        """Deletes a database, which must be empty."""
+        await self._control("drop_database", db_name=db_name, **kwargs)
+
+    async def list_databases(self, timeout: float | None = None, **kwargs: Any) -> list[str]:
+        """Names of all databases."""
+        result: list[str] = await self._control("list_databases", timeout=timeout, **kwargs)
+        return result
+
+    async def describe_database(self, db_name: str, **kwargs: Any) -> dict[str, Any]:
+        """Name and properties of a database."""
+        result: dict[str, Any] = await self._control("describe_database", db_name=db_name, **kwargs)
+        return result
+
+    async def alter_database_properties(
+        self, db_name: str, properties: dict[str, Any], **kwargs: Any
+    ) -> None:
+        """Sets properties of a database."""
+        await self._control(
+            "alter_database_properties", db_name=db_name, properties=properties, **kwargs
+        )
+
+    async def drop_database_properties(
+        self, db_name: str, property_keys: list[str], **kwargs: Any
+    ) -> None:
+        """Removes properties of a database."""
+        await self._control(
+            "drop_database_properties", db_name=db_name, property_keys=property_keys, **kwargs
+        )
+
+    async def flush(
+        self, collection_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> None:
+        """Seals the collection's growing segments and waits until they are stored."""
+        await self._control("flush", collection_name=collection_name, timeout=timeout, **kwargs)
+
+    async def flush_all(self, timeout: float | None = None, **kwargs: Any) -> None:
+        """Seals and stores the growing segments of all collections."""
+        await self._control("flush_all", timeout=timeout, **kwargs)
+
+    async def get_flush_all_state(self, timeout: float | None = None, **kwargs: Any) -> bool:
+        """Whether the flush_all that was started last is done."""
+        result: bool = await self._control("get_flush_all_state", timeout=timeout, **kwargs)
+        return result
+
+    async def compact(
+        self,
+        collection_name: str,
+        is_clustering: bool | None = False,
+        is_l0: bool | None = False,
+        target_size: int | None = None,
+        target_size_unit: str = "mb",
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> int:
+        """Starts merging small segments; the job's id.
+
+        `target_size` is in `target_size_unit`s (b, kb, mb, gb or tb).
+        """
+        result: int = await self._control(
+            "compact",
+            collection_name=collection_name,
+            is_clustering=is_clustering,
+            is_l0=is_l0,
+            target_size=target_size,
+            target_size_unit=target_size_unit,
+            timeout=timeout,
+            **kwargs,
+        )
+        return result
+
+    async def get_compaction_state(
+        self, job_id: int, timeout: float | None = None, **kwargs: Any
+    ) -> str:
+        """State of a compaction job."""
+        result: str = await self._control(
+            "get_compaction_state", job_id=job_id, timeout=timeout, **kwargs
+        )
+        return result
+
+    async def get_compaction_plans(
+        self, job_id: int, timeout: float | None = None, **kwargs: Any
+    ) -> Any:
+        """CompactionPlans of a compaction job."""
+        return await self._control("get_compaction_plans", job_id=job_id, timeout=timeout, **kwargs)
+
+    async def list_compaction_tasks(
+        self, collection_name: str, timeout: float | None = None, **kwargs: Any
+    ) -> Any:
+        """CompactionPlans with all tasks the server still remembers for a collection."""
+        return await self._control(
+            "list_compaction_tasks", collection_name=collection_name, timeout=timeout, **kwargs
+        )
+
+    async def optimize(
+        self,
+        collection_name: str,
+        target_size: str | None = None,
+        wait: bool = True,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Rebuilds segments to `target_size` (such as "512MB") for faster searches.
+
+        An OptimizeResult; with `wait=False` a task object that can be asked and cancelled.
+        """
+        return await self._control(
+            "optimize",
+            collection_name=collection_name,
+            target_size=target_size,
+            wait=wait,
+            timeout=timeout,
+            **kwargs,
+        )
+
+    async def use_database(self, db_name: str, **kwargs: Any) -> None:
+        """Makes `db_name`, which must exist, the database of all later calls."""
+        await self._control("use_database", db_name=db_name, **kwargs)
+        self._set_database(db_name)
+
+    async def using_database(self, db_name: str, **kwargs: Any) -> None:
+        """Deprecated: see use_database."""
+        await self._control("using_database", db_name=db_name, **kwargs)
+        self._set_database(db_name)
