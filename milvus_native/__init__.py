@@ -1,0 +1,230 @@
+"""pymilvus's MilvusClient and AsyncMilvusClient on a C core.
+
+Every name that pymilvus exports is here too: the two clients and the classes of their results are
+ours, all others are pymilvus's own objects, imported when first used. `import milvus_native`
+itself imports next to nothing.
+"""
+
+from __future__ import annotations
+
+from .version import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pymilvus import (
+        AnnSearchRequest,
+        BloomFilterBuilder,
+        BulkInsertState,
+        Collection,
+        CollectionSchema,
+        CompactionTaskState,
+        CompactionType,
+        Connections,
+        DataType,
+        DefaultConfig,
+        ExceptionsMessage,
+        FieldOp,
+        FieldOpType,
+        FieldSchema,
+        Function,
+        FunctionChain,
+        FunctionChainStage,
+        FunctionScore,
+        FunctionType,
+        Group,
+        Hits,
+        Index,
+        IndexType,
+        LexicalHighlighter,
+        MilvusException,
+        MilvusUnavailableException,
+        MutationFuture,
+        Partition,
+        Prepare,
+        PyMilvusDeprecationWarning,
+        Replica,
+        ResourceGroupInfo,
+        RoaringBitmapBuilder,
+        Role,
+        RRFRanker,
+        SearchAggregation,
+        SearchFuture,
+        SegmentState,
+        SemanticHighlighter,
+        Shard,
+        Status,
+        StructFieldSchema,
+        TopHits,
+        WeightedRanker,
+        build_bloom_filter,
+        build_roaring_bitmap,
+        connections,
+        create_resource_group,
+        create_user,
+        db,
+        delete_user,
+        describe_resource_group,
+        drop_collection,
+        drop_resource_group,
+        has_collection,
+        has_partition,
+        hybridts_to_datetime,
+        hybridts_to_unixtime,
+        index_building_progress,
+        list_collections,
+        list_resource_groups,
+        list_usernames,
+        loading_progress,
+        mkts_from_datetime,
+        mkts_from_hybridts,
+        mkts_from_unixtime,
+        reset_password,
+        transfer_node,
+        transfer_replica,
+        update_password,
+        update_resource_groups,
+        utility,
+        wait_for_index_building_complete,
+        wait_for_loading_complete,
+    )
+
+    from . import exceptions, schema_cache
+    from ._core import Hit
+    from .async_client import AsyncMilvusClient
+    from .client import MilvusClient
+    from .results import AggregationBucket, AggregationHit, SearchResult
+
+__all__ = [
+    "AggregationBucket",
+    "AggregationHit",
+    "AnnSearchRequest",
+    "AsyncMilvusClient",
+    "BloomFilterBuilder",
+    "BulkInsertState",
+    "Collection",
+    "CollectionSchema",
+    "CompactionTaskState",
+    "CompactionType",
+    "Connections",
+    "DataType",
+    "DefaultConfig",
+    "ExceptionsMessage",
+    "FieldOp",
+    "FieldOpType",
+    "FieldSchema",
+    "Function",
+    "FunctionChain",
+    "FunctionChainStage",
+    "FunctionScore",
+    "FunctionType",
+    "Group",
+    "Hit",
+    "Hits",
+    "Index",
+    "IndexType",
+    "LexicalHighlighter",
+    "MilvusClient",
+    "MilvusException",
+    "MilvusUnavailableException",
+    "MutationFuture",
+    "Partition",
+    "Prepare",
+    "PyMilvusDeprecationWarning",
+    "RRFRanker",
+    "Replica",
+    "ResourceGroupInfo",
+    "RoaringBitmapBuilder",
+    "Role",
+    "SearchAggregation",
+    "SearchFuture",
+    "SearchResult",
+    "SegmentState",
+    "SemanticHighlighter",
+    "Shard",
+    "Status",
+    "StructFieldSchema",
+    "TopHits",
+    "WeightedRanker",
+    "__version__",
+    "build_bloom_filter",
+    "build_roaring_bitmap",
+    "connections",
+    "create_resource_group",
+    "create_user",
+    "db",
+    "delete_user",
+    "describe_resource_group",
+    "drop_collection",
+    "drop_resource_group",
+    "exceptions",
+    "has_collection",
+    "has_partition",
+    "hybridts_to_datetime",
+    "hybridts_to_unixtime",
+    "index_building_progress",
+    "list_collections",
+    "list_resource_groups",
+    "list_usernames",
+    "loading_progress",
+    "mkts_from_datetime",
+    "mkts_from_hybridts",
+    "mkts_from_unixtime",
+    "reset_password",
+    "schema_cache",
+    "transfer_node",
+    "transfer_replica",
+    "update_password",
+    "update_resource_groups",
+    "utility",
+    "wait_for_index_building_complete",
+    "wait_for_loading_complete",
+]
+
+# Ours, by the module that has them.
+_NATIVE = {
+    "AggregationBucket": "results",
+    "AggregationHit": "results",
+    "AsyncMilvusClient": "async_client",
+    "Hit": "_core",
+    "MilvusClient": "client",
+    "SearchResult": "results",
+}
+_MODULES = frozenset({"exceptions", "schema_cache"})
+
+
+def __getattr__(name: str) -> Any:
+    value: Any
+    if name in _NATIVE or name in _MODULES:
+        from importlib import import_module
+
+        module = import_module(f".{_NATIVE.get(name, name)}", __name__)
+        if name in _MODULES:
+            return module
+        value = getattr(module, name)
+    elif _is_foreign(name):
+        import pymilvus
+
+        value = getattr(pymilvus, name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def _is_foreign(name: str) -> bool:
+    if name in __all__:
+        return True
+    from importlib.machinery import PathFinder
+
+    # The import system asks for our own submodules here before it looks for them.
+    if name.startswith("__") or PathFinder.find_spec(f"{__name__}.{name}", __path__):
+        return False
+    import pymilvus
+
+    return hasattr(pymilvus, name)  # what a later pymilvus adds
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

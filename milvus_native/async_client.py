@@ -1,0 +1,557 @@
+"""AsyncMilvusClient: MilvusClient's calls for asyncio, run by the other driver."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import warnings
+from types import TracebackType
+from typing import Any
+
+from . import delegates, operations
+from .arguments import check_collection_name, delete_keys, get_keys, query_keys
+from .async_connection import AsyncConnection
+from .async_driver import AsyncDriver
+from .base import (
+    DELEGATE_ATTRIBUTES,
+    DELETE_KEYWORDS,
+    HYBRID_KEYWORDS,
+    INSERT_KEYWORDS,
+    QUERY_ITERATOR_KEYWORDS,
+    QUERY_KEYWORDS,
+    SEARCH_KEYWORDS,
+    UPSERT_KEYWORDS,
+    BaseClient,
+    check_rows,
+    check_str,
+    is_delegate_attribute,
+    no_attribute,
+)
+from .control.async_administration import AsyncAdministration
+from .control.async_definition import AsyncDefinition
+from .control.table import TABLE
+from .errors import closed, milvus_error
+from .iterator_calls import IteratorCalls, Step
+from .results import OmitZeroDict
+from .session import AsyncMilvusClientSession
+
+SYNC_ONLY = frozenset({"list_loaded_segments"})
+# With pymilvus's async client these need an AllocTimestamp, which milvus-lite does not have.
+NEEDS_TIMESTAMPS = frozenset({"create_collection", "create_index"})
+
+
+class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
+    """A client of one Milvus server, for any number of tasks and event loops.
+
+    It may be made outside of any loop, and used in several, one after the other or in threads of
+    their own: each has a connection, opened by its first call and gone with the loop. Calls that
+    take a `timeout` (seconds) end within it, whatever they wait for. What a call is given must
+    not change until it has been awaited. Methods, parameters and results are MilvusClient's.
+
+    It is an async context manager, and a plain one where no loop runs; a client that is not
+    closed gives a ResourceWarning.
+    """
+
+    def __init__(
+        self,
+        uri: str = "http://localhost:19530",
+        user: str = "",
+        password: str = "",
+        db_name: str = "",
+        token: str = "",
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Parameters as of MilvusClient. Nothing is connected yet."""
+        super().__init__(uri, user, password, db_name, token, timeout, kwargs)
+        self._connection: AsyncConnection = AsyncConnection(
+            self._config, self._transport_name, timeout
+        )
+        self._driver = AsyncDriver(self._connection)
+        self._sync_delegate = delegates.SyncDelegate(self._config, timeout)
+
+    async def insert(
+        self,
+        collection_name: str,
+        data: dict[str, Any] | list[Any],
+        timeout: float | None = None,
+        partition_name: str | None = "",
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Inserts rows, a list of columns or a dict of columns; see MilvusClient.insert.
+
+        Large batches are encoded in slices, between which the loop turns.
+        """
+        if self._is_foreign(kwargs, INSERT_KEYWORDS):
+            result: dict[str, Any] = await self._delegated(
+                "insert",
+                collection_name,
+                data=data,
+                timeout=timeout,
+                partition_name=partition_name,
+                **kwargs,
+            )
+            return result
+        check_rows(data)
+        if isinstance(data, list) and not data:
+            return {"insert_count": 0, "ids": []}
+        scope = self._scope()
+        operation = operations.insert(
+            scope, collection_name, data, partition_name=partition_name, **kwargs
+        )
+        call = self._call("insert_rows", scope, timeout, kwargs)
+        done = await self._driver.run(operation, call)
+        return OmitZeroDict(insert_count=done.insert_count, ids=done.ids, cost=done.cost)
+
+    async def upsert(
+        self,
+        collection_name: str,
+        data: dict[str, Any] | list[Any],
+        timeout: float | None = None,
+        partition_name: str | None = "",
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Inserts rows in place of those with the same keys; see MilvusClient.upsert."""
+        if self._is_foreign(kwargs, UPSERT_KEYWORDS):
+            result: dict[str, Any] = await self._delegated(
+                "upsert",
+                collection_name,
+                data=data,
+                timeout=timeout,
+                partition_name=partition_name,
+                **kwargs,
+            )
+            return result
+        check_rows(data)
+        if isinstance(data, list) and not data:
+            return {"upsert_count": 0, "ids": []}
+        scope = self._scope()
+        operation = operations.upsert(
+            scope, collection_name, data, partition_name=partition_name, **kwargs
+        )
+        call = self._call("upsert_rows", scope, timeout, kwargs)
+        done = await self._driver.run(operation, call)
+        return OmitZeroDict(upsert_count=done.upsert_count, cost=done.cost, ids=done.ids)
+
+    async def delete(
+        self,
+        collection_name: str,
+        ids: list[Any] | str | int | None = None,
+        timeout: float | None = None,
+        filter: str | None = None,  # noqa: A002
+        partition_name: str | None = None,
+        **kwargs: Any,
+    ) -> dict[str, int]:
+        """Deletes rows by primary key or by filter; see MilvusClient.delete."""
+        if self._is_foreign(kwargs, DELETE_KEYWORDS):
+            result: dict[str, int] = await self._delegated(
+                "delete",
+                collection_name,
+                ids=ids,
+                timeout=timeout,
+                filter=filter,
+                partition_name=partition_name,
+                **kwargs,
+            )
+            return result
+        keys = delete_keys(ids, filter, kwargs.pop("pks", None))
+        scope = self._scope()
+        operation = operations.delete(
+            scope,
+            collection_name,
+            keys,
+            filter,
+            partition_name=partition_name,
+            timeout=timeout,
+            **kwargs,
+        )
+        done = await self._driver.run(operation, self._call("delete", scope, timeout, kwargs))
+        if done.ids:
+            return done.ids  # type: ignore[return-value]
+        return OmitZeroDict(delete_count=done.delete_count, cost=done.cost)
+
+    async def search(
+        self,
+        collection_name: str,
+        data: Any = None,
+        filter: str = "",  # noqa: A002
+        limit: int = 10,
+        output_fields: list[str] | None = None,
+        search_params: dict[str, Any] | None = None,
+        timeout: float | None = None,
+        partition_names: list[str] | None = None,
+        anns_field: str | None = None,
+        ranker: Any = None,
+        function_chains: Any = None,
+        ids: list[Any] | str | int | None = None,
+        search_aggregation: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Finds nearest neighbours; see MilvusClient.search. `highlighter` is a kwarg here."""
+        if self._is_foreign(kwargs, SEARCH_KEYWORDS):
+            return await self._delegated(
+                "search",
+                collection_name,
+                data=data,
+                filter=filter,
+                limit=limit,
+                output_fields=output_fields,
+                search_params=search_params,
+                timeout=timeout,
+                partition_names=partition_names,
+                anns_field=anns_field,
+                ranker=ranker,
+                function_chains=function_chains,
+                ids=ids,
+                search_aggregation=search_aggregation,
+                **kwargs,
+            )
+        check_collection_name(collection_name)
+        scope = self._scope()
+        operation = operations.search(
+            scope,
+            collection_name,
+            data,
+            filter=filter,
+            limit=limit,
+            output_fields=output_fields,
+            search_params=search_params,
+            partition_names=partition_names,
+            anns_field=anns_field,
+            ranker=ranker,
+            function_chains=function_chains,
+            ids=ids,
+            search_aggregation=search_aggregation,
+            timeout=timeout,
+            **kwargs,
+        )
+        return await self._driver.run(operation, self._call("search", scope, timeout, kwargs))
+
+    async def hybrid_search(
+        self,
+        collection_name: str,
+        reqs: list[Any],
+        ranker: Any,
+        limit: int = 10,
+        output_fields: list[str] | None = None,
+        timeout: float | None = None,
+        partition_names: list[str] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Ranks the results of several searches together; see MilvusClient.hybrid_search."""
+        if self._is_foreign(kwargs, HYBRID_KEYWORDS):
+            return await self._delegated(
+                "hybrid_search",
+                collection_name,
+                reqs=reqs,
+                ranker=ranker,
+                limit=limit,
+                output_fields=output_fields,
+                timeout=timeout,
+                partition_names=partition_names,
+                **kwargs,
+            )
+        check_collection_name(collection_name)
+        scope = self._scope()
+        operation = operations.hybrid_search(
+            scope,
+            collection_name,
+            reqs,
+            ranker,
+            limit=limit,
+            output_fields=output_fields,
+            partition_names=partition_names,
+            timeout=timeout,
+            **kwargs,
+        )
+        return await self._driver.run(
+            operation, self._call("hybrid_search", scope, timeout, kwargs)
+        )
+
+    async def query(
+        self,
+        collection_name: str,
+        filter: str = "",  # noqa: A002
+        output_fields: list[str] | None = None,
+        timeout: float | None = None,
+        ids: list[Any] | str | int | None = None,
+        partition_names: list[str] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Rows that match a filter or have given keys; see MilvusClient.query."""
+        if self._is_foreign(kwargs, QUERY_KEYWORDS):
+            return await self._delegated(
+                "query",
+                collection_name,
+                filter=filter,
+                output_fields=output_fields,
+                timeout=timeout,
+                ids=ids,
+                partition_names=partition_names,
+                **kwargs,
+            )
+        keys = query_keys(filter, ids)
+        return await self._query(
+            collection_name, keys, filter, output_fields, timeout, partition_names, kwargs
+        )
+
+    async def get(
+        self,
+        collection_name: str,
+        ids: list[Any] | str | int,
+        output_fields: list[str] | None = None,
+        timeout: float | None = None,
+        partition_names: list[str] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Rows by primary key; see MilvusClient.get."""
+        if self._is_foreign(kwargs, QUERY_KEYWORDS):
+            return await self._delegated(
+                "get",
+                collection_name,
+                ids=ids,
+                output_fields=output_fields,
+                timeout=timeout,
+                partition_names=partition_names,
+                **kwargs,
+            )
+        keys = get_keys(ids)
+        return await self._query(
+            collection_name, keys, "", output_fields, timeout, partition_names, kwargs
+        )
+
+    async def _query(
+        self,
+        collection_name: str,
+        keys: list[Any] | None,
+        filter: str,  # noqa: A002
+        output_fields: list[str] | None,
+        timeout: float | None,
+        partition_names: list[str] | None,
+        options: dict[str, Any],
+    ) -> Any:
+        if keys is not None and not keys:
+            return []
+        scope = self._scope()
+        operation = operations.query(
+            scope,
+            collection_name,
+            keys,
+            filter,
+            output_fields=output_fields or ["*"],
+            partition_names=partition_names,
+            **options,
+        )
+        return await self._driver.run(operation, self._call("query", scope, timeout, options))
+
+    async def query_iterator(
+        self,
+        collection_name: str,
+        batch_size: int | None = 1000,
+        limit: int | None = -1,
+        filter: str | None = "",  # noqa: A002
+        output_fields: list[str] | None = None,
+        partition_names: list[str] | None = None,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Opens an iterator over matching rows, for `async for`; see MilvusClient.query_iterator.
+
+        Its next() and close() are to be awaited.
+        """
+        self._check_native("query_iterator", kwargs, QUERY_ITERATOR_KEYWORDS)
+        from .iterators import async_query_iterator
+        from .query_paging import QueryPlan
+
+        calls = IteratorCalls(self._scope(), collection_name, timeout, kwargs)
+        plan = QueryPlan(
+            batch_size=batch_size,  # type: ignore[arg-type]
+            limit=limit,
+            filter=filter,
+            output_fields=output_fields,
+            partition_names=partition_names,
+            options=kwargs,
+        )
+        return await async_query_iterator(self._runner(calls), calls, plan)
+
+    async def search_iterator(
+        self,
+        collection_name: str,
+        data: Any,
+        batch_size: int | None = 1000,
+        filter: str | None = None,  # noqa: A002
+        limit: int | None = -1,
+        output_fields: list[str] | None = None,
+        search_params: dict[str, Any] | None = None,
+        timeout: float | None = None,
+        partition_names: list[str] | None = None,
+        anns_field: str | None = None,
+        round_decimal: int = -1,
+        *,
+        external_filter_func: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Opens an iterator over neighbours, for `async for`; see MilvusClient.search_iterator.
+
+        Its next() and close() are to be awaited.
+        """
+        self._check_native("search_iterator", kwargs, SEARCH_KEYWORDS)
+        from .iterators import async_search_iterator
+        from .search_paging import SearchPlan
+
+        calls = IteratorCalls(self._scope(), collection_name, timeout, kwargs)
+        plan = SearchPlan(
+            data=data,
+            batch_size=batch_size,  # type: ignore[arg-type]
+            filter=filter,
+            limit=limit,
+            output_fields=output_fields,
+            search_params=search_params,
+            partition_names=partition_names,
+            anns_field=anns_field,
+            round_decimal=round_decimal,
+            external_filter_func=external_filter_func,
+            options=kwargs,
+        )
+        return await async_search_iterator(self._runner(calls), calls, plan)
+
+    def _runner(self, calls: IteratorCalls) -> Any:
+        async def run(step: Step) -> Any:
+            call = self._call(step.name, calls.scope, calls.timeout, step.options)
+            return await self._driver.run(step.operation, call)
+
+        return run
+
+    def _check_native(self, method: str, kwargs: dict[str, Any], known: frozenset[str]) -> None:
+        """For what pymilvus's async client does not have and so cannot be asked to do."""
+        if self._all_delegated:
+            raise milvus_error(
+                "MilvusException", f"{method} of the async client does not know global clusters"
+            )
+        unknown = kwargs.keys() - known
+        if unknown:
+            raise TypeError(f"{method}() got an unexpected keyword argument {min(unknown)!r}")
+
+    def session(self, cluster_id: str) -> AsyncMilvusClientSession:
+        """Reads that are pinned to the cluster `cluster_id`."""
+        check_str("cluster_id", cluster_id)
+        return AsyncMilvusClientSession(self, cluster_id)
+
+    async def close(self) -> None:
+        """Closes the connections. Calls made afterwards raise MilvusException."""
+        await self._connection.close()
+        self._sync_delegate.close()
+
+    async def __aenter__(self) -> AsyncMilvusClient:
+        await self._connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __enter__(self) -> AsyncMilvusClient:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._connection.close_soon()
+        self._sync_delegate.close()
+
+    def __del__(self, _warn: Any = warnings.warn, _finalizing: Any = sys.is_finalizing) -> None:
+        connection = self.__dict__.get("_connection")  # absent when the constructor failed
+        if connection is not None and connection.is_open and not _finalizing():
+            _warn(f"unclosed {self!r}", ResourceWarning, source=self)
+            connection.drop()
+            self._sync_delegate.close()
+
+    def __repr__(self) -> str:
+        return f"<AsyncMilvusClient of {self._config.address}>"
+
+    def __getattr__(self, name: str) -> Any:
+        if not is_delegate_attribute(name, "AsyncMilvusClient"):
+            raise no_attribute(self, name)
+        link = self._connection.present_link()
+        if link is not None and link.delegate is not None:
+            return getattr(link.delegate, name)
+        if name in DELEGATE_ATTRIBUTES:
+            return None  # as long as nothing is connected, as with pymilvus
+        link = self._connection.link()
+        link.delegate = delegates.make_async(self._config, self._timeout)
+        return getattr(link.delegate, name)
+
+    async def _connect(self) -> None:
+        if self._all_delegated:
+            await self._pymilvus()
+        else:
+            await self._driver.connect(self._call("connect", self._scope(), None, {}))
+
+    async def _get_connection(self) -> Any:
+        return await (await self._pymilvus())._get_connection()
+
+    async def _pymilvus(self) -> Any:
+        """The running loop's pymilvus client, connected, that does what is not native."""
+        link = self._connection.link()
+        if not link.delegate_is_connected:
+            async with link.delegate_lock:
+                if link.delegate is None:
+                    link.delegate = delegates.make_async(self._config, self._timeout)
+                if not link.delegate_is_connected:
+                    await link.delegate.__aenter__()
+                    link.delegate_is_connected = True
+        link.delegate._config.db_name = self._config.db_name
+        return link.delegate
+
+    async def _delegated(self, method: str, collection_name: str, /, **kwargs: Any) -> Any:
+        """A whole data-plane call, done by pymilvus."""
+        self._count_delegated(method)
+        scope = self._scope()
+        delegates.lend_timestamp(scope, collection_name)
+        try:
+            if not delegates.aio_is_usable():
+                kwargs["collection_name"] = collection_name
+                return await asyncio.to_thread(self._in_thread, method, kwargs)
+            return await getattr(await self._pymilvus(), method)(collection_name, **kwargs)
+        finally:
+            delegates.learn_timestamp(scope, collection_name)
+
+    async def _control(self, method: str, /, **arguments: Any) -> Any:
+        row = TABLE[method]
+        scope = self._scope()
+        if row.operation is not None and not self._all_delegated:
+            call = self._call(method, scope, arguments.get("timeout"), arguments)
+            return await self._driver.run(row.operation(scope, **arguments), call)
+        self._count_control(method)
+        try:
+            if await self._needs_thread(method):
+                return await asyncio.to_thread(self._in_thread, method, arguments)
+            return await getattr(await self._pymilvus(), method)(**arguments)
+        finally:
+            if row.forget is not None:
+                row.forget(scope, arguments)
+
+    async def _needs_thread(self, method: str) -> bool:
+        """Whether only pymilvus's sync client can do it."""
+        if method in SYNC_ONLY or not delegates.aio_is_usable():
+            return True
+        if method not in NEEDS_TIMESTAMPS:
+            return False
+        await self._connect()
+        return self._connection.link().server_info.get("build_tags") == "milvus_lite"
+
+    def _in_thread(self, method: str, arguments: dict[str, Any]) -> Any:
+        if self._connection.closed:
+            raise closed()
+        return getattr(self._sync_delegate.get(), method)(**arguments)
+
+    async def _control_stream(self, method: str, /, **arguments: Any) -> Any:
+        self._count_control(method)
+        return getattr(await self._pymilvus(), method)(**arguments)

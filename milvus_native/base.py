@@ -1,0 +1,171 @@
+"""What the sync and the async client have in common: settings, counters, class helpers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from . import errors, requests, transport
+from .calls import CALL_KEYWORDS, Call
+from .config import ConnectionConfig
+from .connection import Connection
+from .scope import Scope
+
+INSERT_KEYWORDS = CALL_KEYWORDS | {"namespace", "schema"}
+UPSERT_KEYWORDS = INSERT_KEYWORDS | {"field_ops", "partial_update"}
+SEARCH_KEYWORDS = requests.SEARCH_KEYWORDS
+HYBRID_KEYWORDS = requests.HYBRID_KEYWORDS
+QUERY_KEYWORDS = requests.QUERY_KEYWORDS
+DELETE_KEYWORDS = requests.DELETE_KEYWORDS
+QUERY_ITERATOR_KEYWORDS = QUERY_KEYWORDS | {"iterator_cp_file"}
+
+# Attributes that pymilvus's clients set in their constructors, and that programs look at.
+DELEGATE_ATTRIBUTES = frozenset({"_handler", "_manager", "_using"})
+
+
+class BaseClient:
+    """Base of MilvusClient and AsyncMilvusClient."""
+
+    _connection: Connection
+
+    def __init__(
+        self,
+        uri: str,
+        user: str,
+        password: str,
+        db_name: str,
+        token: str,
+        timeout: float | None,
+        options: dict[str, Any],
+    ) -> None:
+        options.pop("dedicated", None)  # connections are never shared
+        options.pop("cluster_id", None)
+        self._transport_name = str(options.pop("transport", transport.DEFAULT))
+        transport.check_name(self._transport_name)
+        if not token and user and password:
+            token = f"{user}:{password}"
+        self._config = ConnectionConfig.from_uri(uri, token=token, db_name=db_name, **options)
+        self._timeout = timeout
+        self._known_scope: Scope | None = None
+        self._count_lock = threading.Lock()
+        self._delegated_calls: dict[str, int] = {}
+        self._control_calls: dict[str, int] = {}
+        # A global cluster's primary is looked up and followed by pymilvus alone.
+        self._all_delegated = self._config.is_global
+        self.is_self_hosted = self._config.server_type == "milvus"
+
+    def stats(self) -> dict[str, Any]:
+        """What this client has done so far.
+
+        "delegated": data-plane calls that went to pymilvus whole, by method; "control":
+        control-plane calls that did; "retries": requests sent again; "reconnects": sessions
+        opened again.
+        """
+        counters = self._connection.counters
+        with self._count_lock:
+            return {
+                "delegated": dict(self._delegated_calls),
+                "control": dict(self._control_calls),
+                "retries": counters.retries,
+                "reconnects": counters.reconnects,
+            }
+
+    def get_server_type(self) -> str:
+        """ "zilliz" for Zilliz Cloud, else "milvus"."""
+        return self._config.server_type
+
+    @classmethod
+    def create_schema(cls, **kwargs: Any) -> Any:
+        """A pymilvus.CollectionSchema without fields, to be filled with add_field."""
+        from pymilvus import MilvusClient
+
+        return MilvusClient.create_schema(**kwargs)
+
+    @classmethod
+    def create_struct_field_schema(cls, **kwargs: Any) -> Any:
+        """A pymilvus.StructFieldSchema without fields."""
+        from pymilvus import MilvusClient
+
+        return MilvusClient.create_struct_field_schema(**kwargs)
+
+    @classmethod
+    def create_field_schema(cls, name: str, data_type: Any, desc: str = "", **kwargs: Any) -> Any:
+        """A pymilvus.FieldSchema."""
+        from pymilvus import MilvusClient
+
+        return MilvusClient.create_field_schema(name, data_type, desc, **kwargs)
+
+    @classmethod
+    def prepare_index_params(cls, field_name: str = "", **kwargs: Any) -> Any:
+        """A pymilvus IndexParams; with one index in it if `field_name` is given."""
+        from pymilvus import MilvusClient
+
+        return MilvusClient.prepare_index_params(field_name, **kwargs)
+
+    def _scope(self) -> Scope:
+        scope, config = self._known_scope, self._config
+        if scope is None or scope.db_name != config.db_name:
+            scope = Scope(config.address, config.principal, config.db_name)
+            self._known_scope = scope
+        return scope
+
+    def _call(self, name: str, scope: Scope, timeout: Any, options: Mapping[str, Any]) -> Call:
+        return Call(name, scope, timeout, self._connection.counters, options)
+
+    def _set_database(self, db_name: str) -> None:
+        self._config.db_name = db_name
+
+    def _set_token(self, token: str) -> None:
+        """Later sessions are opened with `token`, and the present one is given up."""
+        self._config.token = token
+        self._known_scope = None
+        self._connection.renew()
+
+    def _is_foreign(self, kwargs: dict[str, Any], known: frozenset[str]) -> bool:
+        """Whether a call must go to pymilvus whole."""
+        return self._all_delegated or not kwargs.keys() <= known
+
+    def _count_delegated(self, method: str) -> None:
+        with self._count_lock:
+            self._delegated_calls[method] = self._delegated_calls.get(method, 0) + 1
+
+    def _count_control(self, method: str) -> None:
+        with self._count_lock:
+            self._control_calls[method] = self._control_calls.get(method, 0) + 1
+
+
+def check_rows(data: Any) -> None:
+    """TypeError unless `data` can be rows or columns."""
+    if not isinstance(data, (dict, list)):
+        raise TypeError(
+            "wrong type of argument 'data',"
+            f"expected 'Dict' or list of 'Dict', got '{type(data).__name__}'"
+        )
+
+
+def check_str(name: str, value: Any) -> None:
+    """ParamError unless `value` is a str."""
+    if value is None:
+        raise errors.milvus_error("ParamError", f"missing required argument: [{name}]")
+    if not isinstance(value, str):
+        raise errors.milvus_error(
+            "ParamError",
+            f"wrong type of argument [{name}], expected type: [str], "
+            f"got type: [{type(value).__name__}]",
+        )
+
+
+def is_delegate_attribute(name: str, cls_name: str) -> bool:
+    """Whether pymilvus's client class `cls_name` would have the attribute `name`."""
+    if name in DELEGATE_ATTRIBUTES:
+        return True
+    if name.startswith(("__", "_repr_", "_ipython_")):
+        return False  # asked for by tools that look at any object
+    import pymilvus
+
+    return hasattr(getattr(pymilvus, cls_name), name)
+
+
+def no_attribute(client: object, name: str) -> AttributeError:
+    return AttributeError(f"{type(client).__name__!r} object has no attribute {name!r}")
