@@ -69,7 +69,10 @@ def test_no_mutable_statics() -> None:
 
 def test_stub_matches_the_module() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "mypy.stubtest", "milvus_native._core"],
+        [
+            *(sys.executable, "-m", "mypy.stubtest"),
+            *("--mypy-config-file", "pyproject.toml", "milvus_native._core"),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
