@@ -473,6 +473,10 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
             connection.drop()
             self._sync_delegate.close()
 
+    @property
+    def _closed(self) -> bool:  # under pymilvus's name
+        return self._connection.closed
+
     def __repr__(self) -> str:
         return f"<AsyncMilvusClient of {self._config.address}>"
 

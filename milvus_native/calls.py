@@ -162,7 +162,7 @@ class Call:
             return error.code not in NOT_RETRIED
         if isinstance(error, ConnectFailed):
             # A server that was never reached is a wrong address rather than an outage.
-            return link.was_ready and error.cause.code in (UNAVAILABLE, DEADLINE_EXCEEDED)
+            return link.owner.was_ready and error.cause.code in (UNAVAILABLE, DEADLINE_EXCEEDED)
         if isinstance(error, StatusError):
             if errors.is_rate_limit(error):
                 return bool(self.options.get("retry_on_rate_limit", True))

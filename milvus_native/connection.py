@@ -63,9 +63,9 @@ class Link(Generic[TransportT]):
 
     def __init__(self, transport: TransportT, owner: Connection) -> None:
         self.transport = transport
+        self.owner = owner
         self.config = owner.config
         self.timeout = owner.timeout  # of the handshake, in seconds
-        self.counters = owner.counters
         self.pid = os.getpid()
         self.headers: Headers | None = None
         self.server_info: dict[str, str] = {}
@@ -77,10 +77,10 @@ class Link(Generic[TransportT]):
 
     def open_session(self, identifier: int, server_info: dict[str, str]) -> None:
         if self.was_ready:
-            self.counters.reconnected()
+            self.owner.counters.reconnected()
         self.server_info = server_info
         self.headers = (*self.authorization(), ("identifier", str(identifier)))
-        self.was_ready = True
+        self.was_ready = self.owner.was_ready = True
 
     def lost(self, headers: Headers | None) -> None:
         """The server may have forgotten the session of `headers`; the next call opens another."""
@@ -149,6 +149,7 @@ class Connection:
         self.transport_name = name
         self.timeout = CONNECT_TIMEOUT if timeout is None else timeout
         self.counters = Counters()
+        self.was_ready = False  # whether the server was ever reached
         self.closed = False
 
     @property

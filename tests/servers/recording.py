@@ -62,11 +62,19 @@ def connect_reply(identifier: int = 1, build_tags: str = "v2.6.0") -> bytes:
 class RecordingServer:
     """Listens on a free port of 127.0.0.1 from construction until `close` (or the end of `with`).
 
-    Connect is answered by default; a method without a reply ends with UNIMPLEMENTED. Thread-safe.
+    Connect is answered by default; a method without a reply ends with UNIMPLEMENTED. `bind` is
+    another address to listen on, such as "[::1]:0" or "unix:path"; `credentials` make it TLS.
+    Thread-safe.
     """
 
     def __init__(
-        self, replies: dict[str, Reply] | None = None, *, threads: int = 8, **options: Any
+        self,
+        replies: dict[str, Reply] | None = None,
+        *,
+        threads: int = 8,
+        bind: str = "127.0.0.1:0",
+        credentials: grpc.ServerCredentials | None = None,
+        **options: Any,
     ) -> None:
         self._lock = threading.Lock()
         self._calls: list[Call] = []
@@ -84,7 +92,10 @@ class RecordingServer:
                 *options.items(),
             ],
         )
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        if credentials is None:
+            self.port = self._server.add_insecure_port(bind)
+        else:
+            self.port = self._server.add_secure_port(bind, credentials)
         self._server.start()
 
     @property

@@ -300,3 +300,36 @@ def test_schema_module_is_exported() -> None:
     assert milvus_native.orm is pymilvus.orm
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         milvus_native.nothing  # noqa: B018
+
+
+@pytest.fixture
+def global_uri(server: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A global cluster whose primary is the recording server."""
+    from pymilvus.client import connection_manager
+    from pymilvus.client.global_topology import ClusterInfo, GlobalTopology
+
+    topology = GlobalTopology(1, [ClusterInfo("c", server.uri, 3)])
+    monkeypatch.setattr(connection_manager, "fetch_topology", lambda *_: topology)
+    server.set("ShowCollections", LISTED)
+    return "https://global-cluster.example.com"
+
+
+def test_global_cluster(server: RecordingServer, global_uri: str) -> None:
+    with MilvusClient(global_uri, secure=False) as client:
+        for call in ALL_CALLS.values():
+            call.on(client)
+        assert client.has_collection("things")
+        assert client.list_collections() == ["things"]
+        assert sum(client.stats()["delegated"].values()) == len(ALL_CALLS)
+        assert client.stats()["control"] == {"has_collection": 1, "list_collections": 1}
+    assert server.count("Connect") == 1
+
+
+async def test_global_cluster_async(server: RecordingServer, global_uri: str) -> None:
+    async with AsyncMilvusClient(global_uri, secure=False) as client:
+        for call in ALL_CALLS.values():
+            await call.on(client)
+        assert sum(client.stats()["delegated"].values()) == len(ALL_CALLS)
+        with pytest.raises(pymilvus.MilvusException, match="global clusters"):
+            await client.query_iterator("things")
+    assert server.count("Connect") == 1
