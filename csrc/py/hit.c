@@ -1,5 +1,6 @@
 #include "hit.h"
 
+#include "arguments.h"
 #include "compat.h"
 
 #include <stddef.h>
@@ -49,6 +50,16 @@ static void set_pk_name(PyObject *self, PyObject *name)
     ((hit_object *)self)->pk_name = Py_NewRef(name);
     MVN_END_CRITICAL_SECTION();
     Py_XDECREF(old);
+}
+
+/* Whether somebody set an attribute of this one hit, or asked for its __dict__. */
+static bool has_dict(PyObject *self)
+{
+    bool made;
+    MVN_BEGIN_CRITICAL_SECTION(self);
+    made = ((hit_object *)self)->attributes != NULL;
+    MVN_END_CRITICAL_SECTION();
+    return made;
 }
 
 /* Hit may be subclassed, so the module is found through the base that is Hit itself. */
@@ -181,14 +192,15 @@ static PyObject *get_or(PyObject *self, PyObject *key, PyObject *fallback)
     return value;
 }
 
-static PyObject *hit_get(PyObject *self, PyObject *args, PyObject *kwargs)
+static PyObject *hit_get(PyObject *self, PyObject *const *args, Py_ssize_t n_args,
+                         PyObject *keywords)
 {
-    static char *keywords[] = {"key", "default", NULL};
-    PyObject *key, *fallback = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:get", keywords, &key, &fallback)) {
+    static const PyMvn_Parameter parameters[] = {{"key", true}, {"default", false}};
+    PyObject *values[2] = {NULL, NULL}; /* borrowed */
+    if (PyMvn_Arguments_Read("get", parameters, 2, 2, args, n_args, keywords, values) < 0) {
         return NULL;
     }
-    return get_or(self, key, fallback);
+    return get_or(self, values[0], values[1] == NULL ? Py_None : values[1]);
 }
 
 /* What attribute lookup comes to when nothing else has `name`. */
@@ -213,6 +225,15 @@ static PyObject *hit_getattr(PyObject *self, PyObject *name)
 
 static PyObject *hit_getattro(PyObject *self, PyObject *name)
 {
+    /* A miss would cost an AttributeError. Hit itself cannot change, so for its own instances it is
+     * known which names can only be items. */
+    PyMvn_State *state = state_of(self);
+    if (Py_IS_TYPE(self, state->hit_type) && !has_dict(self) && PyUnicode_CheckExact(name)) {
+        int known = PySet_Contains(state->hit_names, name);
+        if (known <= 0) {
+            return known < 0 ? NULL : hit_getattr(self, name);
+        }
+    }
     PyObject *value = PyObject_GenericGetAttr(self, name);
     if (value != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError)) {
         return value;
@@ -294,7 +315,7 @@ static PyObject *hit_entity(PyObject *self, void *Py_UNUSED(closure))
 }
 
 static PyMethodDef hit_methods[] = {
-    {"get", (PyCFunction)(void (*)(void))hit_get, METH_VARARGS | METH_KEYWORDS,
+    {"get", (PyCFunction)(void (*)(void))hit_get, METH_FASTCALL | METH_KEYWORDS,
      "get($self, key, default=None)\n--\n\n"
      "Item `key` of the hit, or of its entity, or `default`."},
     {"to_dict", hit_to_dict, METH_NOARGS, "to_dict($self)\n--\n\nThe hit itself."},
@@ -344,7 +365,8 @@ static PyType_Slot hit_slots[] = {
 static PyType_Spec hit_spec = {
     .name = "milvus_native._core.Hit",
     .basicsize = sizeof(hit_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_IMMUTABLETYPE,
     .slots = hit_slots,
 };
 
@@ -357,6 +379,15 @@ int PyMvn_Hit_Init(PyObject *module, PyMvn_State *state)
     state->hit_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &hit_spec, bases);
     Py_DECREF(bases);
     if (state->hit_type == NULL) {
+        return -1;
+    }
+    PyObject *names = PyObject_Dir((PyObject *)state->hit_type);
+    if (names == NULL) {
+        return -1;
+    }
+    state->hit_names = PyFrozenSet_New(names);
+    Py_DECREF(names);
+    if (state->hit_names == NULL) {
         return -1;
     }
     return PyModule_AddObjectRef(module, "Hit", (PyObject *)state->hit_type);

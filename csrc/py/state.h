@@ -27,6 +27,7 @@
     X(PyTypeObject, row_encoder_type)                                                             \
     /* hit.c */                                                                                   \
     X(PyTypeObject, hit_type)                                                                     \
+    X(PyObject, hit_names) /* frozenset of the names that are attributes of Hit */                \
     /* results.c: tuple of the types that were registered; written once, atomically */            \
     X(PyObject, result_types)                                                                     \
     /* mutation.c */                                                                              \
