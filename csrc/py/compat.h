@@ -39,4 +39,11 @@ static inline PyObject *PyMvn_Sequence(PyObject *iterable, const char *complaint
 #endif
 }
 
+/* Whether a buffer that was asked for with PyBUF_STRIDES has what it needs. NumPy's datetime64
+ * scalar says one dimension and leaves the strides out. */
+static inline int PyMvn_Buffer_IsStrided(const Py_buffer *view)
+{
+    return view->ndim == 0 || (view->shape != NULL && view->strides != NULL);
+}
+
 #endif

@@ -100,6 +100,11 @@ int PyMvn_View_Take(PyObject *object, PyMvn_VectorView *view)
         return 0;
     }
     if (MVN_LIKELY(PyObject_GetBuffer(object, &view->buffer, PyBUF_RECORDS_RO) == 0)) {
+        if (!PyMvn_Buffer_IsStrided(&view->buffer)) {
+            PyBuffer_Release(&view->buffer);
+            clear_view(view);
+            return 0;
+        }
         view->element = mvn_element_parse(view->buffer.format, (size_t)view->buffer.itemsize,
                                           &view->swapped);
         view->bytes = view->element == MVN_ELEMENT_U8 &&

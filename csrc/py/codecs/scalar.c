@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../../core/element.h"
+#include "../compat.h"
 #include "spooled.h"
 
 /* Rows converted between two reservations, so that the worst case of a varint (10 bytes) is not
@@ -299,7 +300,7 @@ int PyMvn_Scalar_AppendBuffer(mvn_buffer *out, int32_t type, PyObject *exporter,
         PyErr_Clear();
         return 0;
     }
-    if (view.ndim == 1) {
+    if (view.ndim == 1 && PyMvn_Buffer_IsStrided(&view)) {
         bool swapped = false;
         mvn_element element =
             mvn_element_parse(view.format, (size_t)view.itemsize, &swapped);

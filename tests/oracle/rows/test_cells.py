@@ -158,6 +158,10 @@ def compare(case: tuple[DataType, DataType], value: Any) -> None:
 @example(value={})
 @example(value="x" * 300)
 @example(value=np.array([]))
+@example(value=np.datetime64("2025-01-01"))
+@example(value=np.str_("ab"))
+@example(value=np.bytes_(b"ab"))
+@example(value=np.void(b"ab"))
 @example(value=[b"a", "b"])
 @example(value=3.4028235677973366e38)
 def test_any_value(case: tuple[DataType, DataType], value: Any) -> None:

@@ -18,7 +18,7 @@ from pymilvus.exceptions import DataNotMatchException, ParamError
 from pymilvus.grpc_gen import milvus_pb2
 
 from milvus_native._core import RowEncoder, Schema, encode_rows
-from tests.faker import DataType, FakeField, Faker, FakeSchema
+from tests.faker import DENSE, VECTORS, DataType, FakeField, Faker, FakeSchema
 
 Insert = milvus_pb2.InsertRequest
 Upsert = milvus_pb2.UpsertRequest
@@ -410,6 +410,15 @@ def test_without_a_key_the_depth_of_vectors_tells_columns_from_a_row(
     field: FakeField, value: Any, rows: int
 ) -> None:
     assert insert(compiled(field, auto_id=True), {"v": value}).num_rows == rows
+
+
+@pytest.mark.parametrize("kind", [DataType.ARRAY, *VECTORS])
+@pytest.mark.parametrize("value", [np.datetime64("2025-01-01"), np.timedelta64(1, "s")])
+def test_a_buffer_without_strides_is_refused(kind: DataType, value: Any) -> None:
+    field = FakeField("f", kind, dim=64 * (kind in DENSE), element_type=DataType.INT64)
+    for data in ([{"id": 1, "f": value}], {"id": [1], "f": [value]}, {"id": [1], "f": value}):
+        with pytest.raises((DataNotMatchException, ParamError)):
+            insert(compiled(field), data)
 
 
 # --- slices and life ---
