@@ -173,7 +173,7 @@ class Call:
         """Seconds to wait before the next try after `error`, or raises what ends the call."""
         if not self._is_passing(error, link):
             late = isinstance(error, RpcError) and error.code == DEADLINE_EXCEEDED
-            if late and self._failure is not None:
+            if late and self.deadline is not None and self._failure is not None:
                 raise GaveUp(self.limit_text(), self._failure, True) from error
             raise error
         self._tries += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from binascii import b2a_base64
+from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
 from . import errors, forking, transport
@@ -23,17 +24,20 @@ Headers = tuple[tuple[str, "str | bytes"], ...]
 TransportT = TypeVar("TransportT")
 
 _HANDSHAKES = Flights()
-_opening = threading.Lock()
+_opening = threading.RLock()
 
 
-def opening() -> threading.Lock:
-    """Held while a transport is made or put away, never while it talks."""
+def opening() -> AbstractContextManager[Any]:
+    """Held while a transport is made or put away, never while it talks.
+
+    Re-entrant: while it is held the collector may close another, forgotten client.
+    """
     return _opening
 
 
 def _new_lock() -> None:
     global _opening
-    _opening = threading.Lock()
+    _opening = threading.RLock()
 
 
 forking.in_child(_new_lock)

@@ -206,3 +206,23 @@ asyncio.run(other.query("things", "id > 1"))
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=120
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_collected_while_another_connects(
+    server: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector may run anywhere, also where a connection is being opened."""
+    from milvus_native import transport
+
+    forgotten: list[MilvusClient] = [MilvusClient(server.uri)]
+    open_sync = transport.open_sync
+
+    def open_and_collect(*args: object) -> object:
+        forgotten.clear()
+        return open_sync(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(transport, "open_sync", open_and_collect)
+    with pytest.warns(ResourceWarning):
+        client = MilvusClient(server.uri)
+    assert len(client.query("things", "id > 1")) == 1
+    client.close()

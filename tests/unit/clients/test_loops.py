@@ -14,6 +14,7 @@ from pymilvus import MilvusException
 from pymilvus.grpc_gen import milvus_pb2
 
 from milvus_native import AsyncMilvusClient, MilvusClient
+from milvus_native.effects import Encode, Operation
 from tests.servers.recording import Failure, RecordingServer
 
 from . import replies
@@ -165,8 +166,9 @@ async def test_cancelled_call_leaves_the_connection_usable(
     assert server.count("Connect") == 1
 
 
-async def test_the_loop_turns_while_a_batch_is_encoded(async_client: AsyncMilvusClient) -> None:
+async def test_the_loop_turns_between_slices(async_client: AsyncMilvusClient) -> None:
     turns = 0
+    seen = []
 
     async def count() -> None:
         nonlocal turns
@@ -174,18 +176,25 @@ async def test_the_loop_turns_while_a_batch_is_encoded(async_client: AsyncMilvus
             turns += 1
             await asyncio.sleep(0)
 
-    await async_client.get("things", [1])
+    class Encoder:
+        def step(self, budget: int) -> bool:
+            assert budget <= 1 << 20
+            seen.append(turns)
+            return len(seen) == 10
+
+        def finish(self) -> bytes:
+            return b"request"
+
+    def operation() -> Operation[bytes]:
+        request: bytes = yield Encode(Encoder())  # type: ignore[arg-type]
+        return request
+
     counter = asyncio.create_task(count())
-    rows = [{"id": i, "vector": [0.5] * 4} for i in range(200_000)]
-    task = asyncio.create_task(async_client.insert("things", rows))
-    await asyncio.sleep(0)
-    driver_turns = []
-    while not task.done():
-        driver_turns.append(turns)
-        await asyncio.sleep(0)
+    call = async_client._call("insert_rows", async_client._scope(), None, {})
+    assert await async_client._driver.run(operation(), call) == b"request"
     counter.cancel()
-    await task
-    assert turns > 5
+    assert seen == sorted(set(seen))
+    assert len(seen) == 10
 
 
 async def test_deadline_during_encoding(async_client: AsyncMilvusClient) -> None:
