@@ -11,7 +11,7 @@ from ._core import StatusError
 from .async_connection import AsyncConnection, LoopLink
 from .calls import Call
 from .connection import handshake
-from .effects import Effect, Encode, Handshake, NeedSchema, Operation, Rpc, Sleep, Wait
+from .effects import Effect, Encode, Handshake, NeedSchema, Operation, Rpc, Wait
 from .errors import ConnectFailed
 from .flights import Flight
 from .transport.base import RpcError
@@ -74,15 +74,7 @@ class AsyncDriver:
             return await self._encode(effect, call)
         if isinstance(effect, Wait):
             return await self._wait(effect.flight, call)
-        if isinstance(effect, Handshake):
-            link = self._connection.link()
-            return await link.transport.unary(
-                "Connect",
-                effect.request,
-                timeout=call.handshake_timeout(effect),
-                metadata=link.authorization(),
-            )
-        return await self._sleep(effect, call)
+        return await self._handshake(effect, call)
 
     async def _rpc(self, rpc: Rpc, call: Call) -> Any:
         while True:
@@ -110,6 +102,15 @@ class AsyncDriver:
             await asyncio.sleep(0)
         return encoder.finish()
 
+    async def _handshake(self, effect: Handshake, call: Call) -> bytes:
+        link = self._connection.link()
+        return await link.transport.unary(
+            "Connect",
+            effect.request,
+            timeout=call.handshake_timeout(effect),
+            metadata=link.authorization(),
+        )
+
     async def _wait(self, flight: Flight, call: Call) -> bool:
         loop = asyncio.get_running_loop()
         landed = loop.create_future()
@@ -133,7 +134,3 @@ class AsyncDriver:
         if not flight.landed:
             raise call.expired()
         return True
-
-    async def _sleep(self, effect: Sleep, call: Call) -> None:
-        left = call.remaining()
-        await asyncio.sleep(effect.seconds if left is None else min(effect.seconds, left))

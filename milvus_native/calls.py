@@ -29,6 +29,9 @@ from .transport.base import (
     RpcError,
 )
 
+# What a try can end with.
+Failure = RpcError | ConnectFailed | StatusError
+
 RETRY_TIMES = 75
 FIRST_BACK_OFF = 0.01  # seconds
 BACK_OFF_FACTOR = 3
@@ -115,7 +118,7 @@ class Call:
         self._counters = counters
         self._tries = 0
         self._back_off = FIRST_BACK_OFF
-        self._failure: Exception | None = None
+        self._failure: Failure | None = None
 
     def remaining(self) -> float | None:
         """Seconds left, None without a deadline. Raises RpcError when it has passed."""
@@ -156,20 +159,18 @@ class Call:
         times = self.options.get("retry_times")
         return times if isinstance(times, int) else RETRY_TIMES
 
-    def _is_passing(self, error: Exception, link: Link[Any]) -> bool:
+    def _is_passing(self, error: Failure, link: Link[Any]) -> bool:
         """Whether the same request may do better in a moment."""
         if isinstance(error, RpcError):
             return error.code not in NOT_RETRIED
         if isinstance(error, ConnectFailed):
             # A server that was never reached is a wrong address rather than an outage.
             return link.owner.was_ready and error.cause.code in (UNAVAILABLE, DEADLINE_EXCEEDED)
-        if isinstance(error, StatusError):
-            if errors.is_rate_limit(error):
-                return bool(self.options.get("retry_on_rate_limit", True))
-            return "STREAMING_CODE_REPLICATE_VIOLATION" in error.reason
-        return False
+        if errors.is_rate_limit(error):
+            return bool(self.options.get("retry_on_rate_limit", True))
+        return "STREAMING_CODE_REPLICATE_VIOLATION" in error.reason
 
-    def failed(self, error: Exception, link: Link[Any], headers: Headers | None) -> float:
+    def failed(self, error: Failure, link: Link[Any], headers: Headers | None) -> float:
         """Seconds to wait before the next try after `error`, or raises what ends the call."""
         if not self._is_passing(error, link):
             late = isinstance(error, RpcError) and error.code == DEADLINE_EXCEEDED
@@ -194,7 +195,7 @@ class Call:
         return delay
 
 
-def _concerns_session(error: Exception) -> bool:
+def _concerns_session(error: Failure) -> bool:
     """Whether another connection, or another server, may answer the next try."""
     if isinstance(error, RpcError):
         return error.code == UNAVAILABLE

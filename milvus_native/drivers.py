@@ -10,7 +10,7 @@ from . import errors, schema_cache
 from ._core import StatusError
 from .calls import Call
 from .connection import Link, SyncConnection, handshake
-from .effects import Effect, Encode, Handshake, NeedSchema, Operation, Rpc, Sleep, Wait
+from .effects import Effect, Encode, Handshake, NeedSchema, Operation, Rpc, Wait
 from .errors import ConnectFailed
 from .flights import Flight
 from .transport.base import RpcError, SyncTransport
@@ -69,15 +69,7 @@ class SyncDriver:
             return effect.encoder.finish()
         if isinstance(effect, Wait):
             return self._wait(effect.flight, call)
-        if isinstance(effect, Handshake):
-            link = self._connection.link()
-            return link.transport.unary(
-                "Connect",
-                effect.request,
-                timeout=call.handshake_timeout(effect),
-                metadata=link.authorization(),
-            )
-        return self._sleep(effect, call)
+        return self._handshake(effect, call)
 
     def _rpc(self, rpc: Rpc, call: Call) -> Any:
         while True:
@@ -98,6 +90,15 @@ class SyncDriver:
                 delay = call.failed(error, link, headers)
             time.sleep(delay)
 
+    def _handshake(self, effect: Handshake, call: Call) -> bytes:
+        link = self._connection.link()
+        return link.transport.unary(
+            "Connect",
+            effect.request,
+            timeout=call.handshake_timeout(effect),
+            metadata=link.authorization(),
+        )
+
     def _wait(self, flight: Flight, call: Call) -> bool:
         if flight.thread == threading.get_ident():
             # Led by a task of the loop that this thread is keeping from running.
@@ -108,7 +109,3 @@ class SyncDriver:
         if not landed.wait(None if left is None else min(left, threading.TIMEOUT_MAX)):
             raise call.expired()
         return True
-
-    def _sleep(self, effect: Sleep, call: Call) -> None:
-        left = call.remaining()
-        time.sleep(effect.seconds if left is None else min(effect.seconds, left))

@@ -69,15 +69,6 @@ class Encode:
         self.encoder = encoder
 
 
-class Sleep:
-    """Waits `seconds`, but not beyond the deadline of the call."""
-
-    __slots__ = ("seconds",)
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-
-
 class Handshake:
     """The result is the reply's bytes of one Connect, sent once and without a session.
 
@@ -104,5 +95,5 @@ class Wait:
         self.flight = flight
 
 
-Effect = Rpc | NeedSchema | Encode | Sleep | Handshake | Wait
+Effect = Rpc | NeedSchema | Encode | Handshake | Wait
 Operation = Generator[Effect, Any, T]

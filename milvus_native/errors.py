@@ -22,10 +22,6 @@ _UNRELATED_CODES = frozenset({3, 7, RATE_LIMIT, 9, *range(1400, 1500)})
 _UNRELATED_LEGACY_CODES = frozenset({3, 24, 48, LEGACY_RATE_LIMIT, 52, 53, 54, 55})
 
 
-class Unsupported(Exception):
-    """An argument that the native path does not understand: the call is pymilvus's."""
-
-
 class SchemaUnavailable(Exception):
     """DescribeCollection was answered with an error. `args[0]` is its StatusError."""
 
@@ -69,14 +65,6 @@ def milvus_error(name: str, message: str, code: Any = None) -> Exception:
     cls = getattr(exceptions, name)
     error: Exception = cls(message=message) if code is None else cls(code=code, message=message)
     return error
-
-
-def milvus_message(name: str, message: str, *values: Any, error: str = "ParamError") -> Exception:
-    """An exception of class `error` whose text is ExceptionsMessage.`name` % values."""
-    from pymilvus import exceptions
-
-    text = getattr(exceptions.ExceptionsMessage, name, message)
-    return milvus_error(error, text % values if values else text)
 
 
 def is_milvus_error(error: BaseException) -> bool:
@@ -173,7 +161,7 @@ def translate(error: Exception, *, out_of_time: str | None = None) -> Exception:
         return _connect_failed(error)
     if isinstance(error, GaveUp):
         return _gave_up(*error.args[:2])
-    if isinstance(error, (MemoryError, Unsupported)) or is_milvus_error(error):
+    if isinstance(error, MemoryError) or is_milvus_error(error):
         return error
     return milvus_error("MilvusException", f"Unexpected error, message=<{error}>")
 
