@@ -105,7 +105,7 @@ def _enum_value(level: Any) -> Any:
     if not isinstance(level, str):
         return level
     if level not in _CONSISTENCY_LEVELS:
-        raise ValueError(f"unknown enum label {level!r}")
+        raise ValueError(f'unknown enum label "{level}"')
     return _CONSISTENCY_LEVELS[level]
 
 

@@ -19,6 +19,7 @@ from .base import (
     INSERT_KEYWORDS,
     QUERY_ITERATOR_KEYWORDS,
     QUERY_KEYWORDS,
+    SEARCH_ITERATOR_KEYWORDS,
     SEARCH_KEYWORDS,
     UPSERT_KEYWORDS,
     BaseClient,
@@ -395,7 +396,7 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
 
         Its next() and close() are to be awaited.
         """
-        self._check_native("search_iterator", kwargs, SEARCH_KEYWORDS)
+        self._check_native("search_iterator", kwargs, SEARCH_ITERATOR_KEYWORDS)
         from .iterators import async_search_iterator
         from .search_paging import SearchPlan
 

@@ -19,6 +19,7 @@ HYBRID_KEYWORDS = requests.HYBRID_KEYWORDS
 QUERY_KEYWORDS = requests.QUERY_KEYWORDS
 DELETE_KEYWORDS = requests.DELETE_KEYWORDS
 QUERY_ITERATOR_KEYWORDS = QUERY_KEYWORDS | {"iterator_cp_file"}
+SEARCH_ITERATOR_KEYWORDS = SEARCH_KEYWORDS | {"function_chains", "ranker"}
 
 # Attributes that pymilvus's clients set in their constructors, and that programs look at.
 DELEGATE_ATTRIBUTES = frozenset({"_handler", "_manager", "_using"})

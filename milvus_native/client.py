@@ -15,6 +15,7 @@ from .base import (
     INSERT_KEYWORDS,
     QUERY_ITERATOR_KEYWORDS,
     QUERY_KEYWORDS,
+    SEARCH_ITERATOR_KEYWORDS,
     SEARCH_KEYWORDS,
     UPSERT_KEYWORDS,
     BaseClient,
@@ -455,7 +456,7 @@ class MilvusClient(BaseClient, Definition, Administration):
         next() returns a page; a for loop does as well. `timeout` is for each request. kwargs as
         in search().
         """
-        if self._is_foreign(kwargs, SEARCH_KEYWORDS):
+        if self._is_foreign(kwargs, SEARCH_ITERATOR_KEYWORDS):
             return self._delegated(
                 "search_iterator",
                 collection_name,

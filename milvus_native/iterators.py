@@ -7,7 +7,6 @@ operation (one RPC, with its own deadline and retries) and returns its result.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -137,6 +136,8 @@ class _AsyncIterator(Generic[Page, Result]):
     def __init__(self, pager: _Pager, run: AsyncRunner) -> None:
         self._pager = pager
         self._run = run
+        import asyncio  # the sync client has no use for it
+
         self._lock = asyncio.Lock()
 
     async def next(self) -> Result:
