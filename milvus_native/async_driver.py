@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
-from . import errors, schema_cache
+from . import errors, memory, schema_cache
 from ._core import StatusError
 from .async_connection import AsyncConnection, LoopLink
 from .calls import Call
@@ -100,7 +100,9 @@ class AsyncDriver:
         while not encoder.step(ENCODE_SLICE):
             call.remaining()
             await asyncio.sleep(0)
-        return encoder.finish()
+        request = encoder.finish()
+        memory.expect(len(request))
+        return request
 
     async def _handshake(self, effect: Handshake, call: Call) -> bytes:
         link = self._connection.link()

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any, TypeVar, cast
 
-from . import errors, schema_cache
+from . import errors, memory, schema_cache
 from ._core import StatusError
 from .calls import Call
 from .connection import Link, SyncConnection, handshake
@@ -66,7 +66,9 @@ class SyncDriver:
                     return schema
             return self._drive(schema_cache.lookup(call.scope, effect), call)
         if isinstance(effect, Encode):
-            return effect.encoder.finish()
+            request = effect.encoder.finish()
+            memory.expect(len(request))
+            return request
         if isinstance(effect, Wait):
             return self._wait(effect.flight, call)
         return self._handshake(effect, call)
