@@ -339,7 +339,7 @@ class SearchPagerV1:
         self._check_range()
         if not self._schema.primary_field:
             raise milvus_error("ParamError", "schema must contain pk field, broke")
-        result = yield self._search(self._params, plan.filter, self._batch(1))
+        result = yield self._search(plan, self._params, plan.filter, self._batch(1))
         self._options["guarantee_timestamp"] = _session_timestamp(result)
         page = list(result[0]) if len(result) else []
         if not page:
@@ -399,30 +399,45 @@ class SearchPagerV1:
         return hits
 
     def _fill(self) -> Steps[bool]:
-        """Searches ring after ring until a page's worth is found. True if it took the open one."""
+        """Searches ring after ring until a page's worth is found. True if it had to look beyond."""
         count = tries = 0
         radius = 0.0
         while count < self._plan.batch_size and tries <= MAX_TRIES:
             tries += 1
             # Each try reaches further out, so that an empty ring is crossed.
             radius = self._radius(self._width * tries)
-            hits = yield from self._ring(radius)
+            hits = yield from self._ring(self._plan, radius, self._batch(EXTENSION_RATE))
             self._found(hits)
             count += len(hits)
         outermost = self._radius(None)
         if count or self._cache or radius == outermost:
             return False
-        # A gap wider than all those rings must not end the iteration: look at all that is beyond.
-        tail = self._tail
-        hits = yield from self._ring(outermost)
-        self._found(hits)
-        if hits:
-            self._width = max(self._width, self._sign * hits[0].distance - tail)
+        yield from self._look_beyond(outermost)
         return True
 
-    def _ring(self, radius: float) -> Steps[list[Hit]]:
+    def _look_beyond(self, outermost: float) -> Steps[None]:
+        """Finds what lies behind a gap that the rings have not crossed.
+
+        Also what a server hides that looks for the range among a limit's nearest rows only (as
+        milvus-lite does): so the greatest limit is asked for, first for keys alone.
+        """
+        most, tail = self._batch(MAX_BATCH_SIZE), self._tail
+        keys_only = replace(self._plan, output_fields=[])
+        beyond = yield from self._ring(keys_only, outermost, most)
+        if not beyond:
+            return
+        radius = outermost
+        wanted = self._batch(EXTENSION_RATE)
+        if len(beyond) > wanted:
+            last = self._sign * beyond[wanted - 1].distance
+            radius = self._radius(last - tail + DRIFT * max(self._scale, abs(last)))
+        hits = yield from self._ring(self._plan, radius, most)
+        self._found(hits)
+        self._width = max(self._width, self._sign * beyond[0].distance - tail)
+
+    def _ring(self, plan: SearchPlan, radius: float, limit: int) -> Steps[list[Hit]]:
         params = {**self._params, "radius": radius, "range_filter": self._sign * self._edge}
-        result = yield self._search(params, self._without_overlap(), self._batch(EXTENSION_RATE))
+        result = yield self._search(plan, params, self._without_overlap(), limit)
         return list(result[0]) if len(result) else []
 
     def _radius(self, reach: float | None) -> float:
@@ -434,9 +449,11 @@ class SearchPagerV1:
         bound: float | None = self._params.get("radius")
         return bound if bound is not None and self._sign * (edge - bound) > 0 else edge
 
-    def _search(self, params: Mapping[str, Any], expr: str | None, limit: int) -> Any:
+    def _search(
+        self, plan: SearchPlan, params: Mapping[str, Any], expr: str | None, limit: int
+    ) -> Any:
         return self._calls.search(
-            self._plan,
+            plan,
             expr=expr,
             anns_field=self._anns_field,
             search_params={**self._param, "params": dict(params)},
@@ -457,8 +474,6 @@ class SearchPagerV1:
         tail = max(self._tail, found[-1][0])
         scale = max(self._scale, abs(found[0][0]), abs(found[-1][0]))
         edge = max(self._edge, tail - DRIFT * scale)
-        if self._metric in OUTWARD:
-            edge = max(edge, min(tail, 0.0))
         if "range_filter" in self._params:
             edge = max(edge, self._sign * self._params["range_filter"])
         overlap = sorted(hit for hit in self._overlap + found if hit[0] >= edge)

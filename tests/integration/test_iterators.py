@@ -167,7 +167,7 @@ def test_query_resumes_from_its_checkpoint(ours, walked, tmp_path):
     assert not path.exists()
 
 
-@pytest.mark.parametrize("batch_size", [20, 100])
+@pytest.mark.parametrize("batch_size", [5, 20, 100])
 async def test_search_returns_every_row_once(server, ours, walked, batch_size):
     name, rows = walked
     query = [[2.25, 3.5]]

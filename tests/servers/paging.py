@@ -46,7 +46,8 @@ class PagingCollection:
 
     With `v2` the server knows search_iterator v2. `session_ts` of 0 means that it tells no
     timestamp. `longer` makes a query return up to that many pages' rows at once. With `noise` a
-    distance comes out up to that much larger or smaller each time it is computed.
+    distance comes out up to that much larger or smaller each time it is computed. With
+    `lookahead` a range search sees only that many times its limit of the nearest rows.
     """
 
     rows: list[Row]
@@ -57,6 +58,7 @@ class PagingCollection:
     collection_id: int = 4711
     longer: int = 1
     noise: float = 0.0
+    lookahead: int | None = None
     index_name: str = "vec"
     vector_fields: tuple[str, ...] = ("vec",)
     generator: random.Random = field(default_factory=lambda: random.Random(0))
@@ -173,6 +175,9 @@ class PagingCollection:
         query = list(struct.unpack(f"<{len(raw) // 4}f", raw))
         sign = -1 if self.metric in INWARD else 1
         hits = [(sign * self.distance(row, query), row) for row in self.matching(message.dsl)]
+        if self.lookahead is not None and "radius" in inner:
+            nearest = sorted(hits, key=lambda hit: hit[0])
+            hits = nearest[: int(params["topk"]) * self.lookahead]
         # Bounds and distances are compared with the sign that makes smaller the nearer.
         if "radius" in inner:
             hits = [hit for hit in hits if hit[0] < sign * inner["radius"]]

@@ -78,6 +78,24 @@ async def test_wide_gaps(metric):
     assert lost(collection, theirs)
 
 
+async def test_distances_that_come_out_differently():
+    """Older servers: a distance computed anew may lie on the other side of a ring's edge."""
+    rows = [{"id": n, "vec": [float(n % 6), float(n % 5)]} for n in range(300)]
+    collection = PagingCollection(rows, noise=4e-7)
+    theirs, *ours = await both(collection, "search_iterator", {**DATA, "batch_size": 7})
+    assert_each_once(collection, *ours)
+    assert lost(collection, theirs)
+
+
+async def test_rows_that_the_server_hides():
+    """Older servers, milvus-lite: a range is looked for among a limit's nearest rows only."""
+    rows = [{"id": n, "vec": [float(n), 0.0]} for n in range(200)]
+    collection = PagingCollection(rows, lookahead=5)
+    theirs, *ours = await both(collection, "search_iterator", {**DATA, "batch_size": 2})
+    assert_each_once(collection, *ours)
+    assert lost(collection, theirs)
+
+
 async def test_range_in_one_layer():
     """Older servers: radius may stand beside metric_type, as in a search."""
     collection = keyed(range(10))

@@ -60,7 +60,7 @@ def requests_of(calls: list[Call]) -> list[Any]:
 
 
 def outermost(message: Any) -> bool:
-    """Whether this is the open-ended ring that only our range searches end with."""
+    """Whether this is the look beyond all rings that only our range searches end with."""
     if not isinstance(message, milvus_pb2.SearchRequest):
         return False
     params = next(pair.value for pair in message.search_params if pair.key == "params")

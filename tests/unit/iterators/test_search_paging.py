@@ -98,6 +98,21 @@ class TestV1:
         inner = [json.loads(params_of(m)["params"]) for m in calls.messages("Search")[1:]]
         assert min(ring["range_filter"] for ring in inner) == 4
 
+    @pytest.mark.parametrize("metric", ["L2", "IP"])
+    @pytest.mark.parametrize("batch_size", [1, 3, 10])
+    def test_servers_that_look_for_a_range_among_the_nearest_only(self, metric, batch_size):
+        generator = random.Random(2)
+        cloud = [(generator.random(), generator.randrange(4)) for _ in range(700)]
+        collection = points(cloud, metric, lookahead=5)
+        iterator, calls = open_search(collection, batch_size=batch_size, output_fields=["tag"])
+        hits = drain(iterator)
+        assert sorted(hit.id for hit in hits) == list(range(700))
+        assert all("tag" in hit["entity"] for hit in hits)
+        assert [hit.distance for hit in hits] == nearest(collection)
+        # What is only looked for comes without fields.
+        probes = [m for m in calls.messages("Search") if params_of(m)["topk"] == "16384"]
+        assert [list(m.output_fields) for m in probes[:2]] == [[], ["tag"]]
+
     def test_rounded_distances_lose_no_hit(self):
         generator = random.Random(5)
         collection = points([(generator.random(), generator.random()) for _ in range(200)])
