@@ -90,6 +90,8 @@ class AsyncDriver:
                     timeout=call.remaining(),
                     metadata=call.metadata(headers),
                 )
+                if len(rpc.request) + len(reply) > memory.SMALLEST:
+                    memory.expect(max(len(rpc.request), len(reply)))
                 return reply if rpc.decode is None else rpc.decode(reply)
             except (RpcError, ConnectFailed, StatusError) as error:
                 delay = call.failed(error, link, headers)
@@ -100,9 +102,7 @@ class AsyncDriver:
         while not encoder.step(ENCODE_SLICE):
             call.remaining()
             await asyncio.sleep(0)
-        request = encoder.finish()
-        memory.expect(len(request))
-        return request
+        return encoder.finish()
 
     async def _handshake(self, effect: Handshake, call: Call) -> bytes:
         link = self._connection.link()

@@ -66,9 +66,7 @@ class SyncDriver:
                     return schema
             return self._drive(schema_cache.lookup(call.scope, effect), call)
         if isinstance(effect, Encode):
-            request = effect.encoder.finish()
-            memory.expect(len(request))
-            return request
+            return effect.encoder.finish()
         if isinstance(effect, Wait):
             return self._wait(effect.flight, call)
         return self._handshake(effect, call)
@@ -87,6 +85,8 @@ class SyncDriver:
                     timeout=call.remaining(),
                     metadata=call.metadata(headers),
                 )
+                if len(rpc.request) + len(reply) > memory.SMALLEST:
+                    memory.expect(max(len(rpc.request), len(reply)))
                 return reply if rpc.decode is None else rpc.decode(reply)
             except (RpcError, ConnectFailed, StatusError) as error:
                 delay = call.failed(error, link, headers)

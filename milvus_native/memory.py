@@ -1,7 +1,7 @@
-"""Memory of large requests, kept between calls instead of going back to the system each time.
+"""Memory of large messages, kept between calls instead of going back to the system each time.
 
 glibc maps a large block from the system and unmaps it when it is freed, so that every call would
-touch fresh pages: for a request of 3 MB that costs more than everything else. It stops doing so
+touch fresh pages: for an insert of 3 MB that costs more than everything else. It stops doing so
 for the sizes that a program has freed before. Other allocators are not affected.
 """
 
@@ -14,7 +14,7 @@ _expected = 0
 
 
 def expect(size: int) -> None:
-    """Prepares for requests of `size` bytes, of which a transport holds a copy.
+    """Prepares for messages of `size` bytes, of which a transport holds a copy.
 
     Up to four times the largest size may stay with the process afterwards.
     """
