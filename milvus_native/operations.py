@@ -198,9 +198,13 @@ def describe(collection_name: str) -> Operation[Schema]:
     return schema
 
 
-def has_collection(scope: Scope, collection_name: str, **_: Any) -> Operation[bool]:
+def has_collection(
+    scope: Scope, collection_name: str, timeout: Any = None, **_: Any
+) -> Operation[bool]:
     """Whether the server knows the collection; its schema is cached on the way."""
     check_name(collection_name)
+    if timeout is not None and not isinstance(timeout, (int, float)):
+        raise illegal("timeout", timeout)
     generation = schema_cache.CACHE.generation()
     try:
         schema: Schema = yield Rpc(

@@ -74,6 +74,8 @@ MISTAKES: dict[str, Use] = {
     "search for none": lambda c: c.search("things", [[0.0] * 4], limit=0),
     "search with a timeout of text": lambda c: c.search("things", [[0.0] * 4], timeout="5"),
     "hybrid without name": lambda c: c.hybrid_search(None, [], None),
+    "has collection without name": lambda c: c.has_collection(None),
+    "has collection in text time": lambda c: c.has_collection("things", timeout="5"),
     "unknown operator": lambda c: c.upsert("things", replies.ROW, field_ops={"id": "add"}),
     "operator number": lambda c: c.upsert("things", replies.ROW, field_ops={"id": 77}),
     "operator bool": lambda c: c.upsert("things", replies.ROW, field_ops={"id": True}),
@@ -106,6 +108,7 @@ PAIRS: dict[str, Use] = {
     "get none": lambda c: c.get("things", []),
     "query one": lambda c: c.query("things", ids=1),
     "query no fields": lambda c: c.query("things", "id > 1", output_fields=[]),
+    "has collection": lambda c: c.has_collection("things", timeout=5, unknown=1),
     "search rounded": lambda c: c.search("things", [[0.0] * 4], round_decimal=2),
     "search in a cluster": lambda c: c.search("things", [[0.0] * 4], cluster_id="c"),
 }
