@@ -6,7 +6,7 @@ import asyncio
 import sys
 import warnings
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import delegates, operations
 from .arguments import check_collection_name, delete_keys, get_keys, query_keys
@@ -35,6 +35,10 @@ from .errors import closed, milvus_error
 from .iterator_calls import IteratorCalls, Step
 from .results import OmitZeroDict
 from .session import AsyncMilvusClientSession
+
+if TYPE_CHECKING:
+    from .iterators import AsyncQueryIterator, AsyncSearchIterator, AsyncSearchIteratorV2
+    from .results import SearchResult
 
 SYNC_ONLY = frozenset({"list_loaded_segments"})
 # With pymilvus's async client these need an AllocTimestamp, which milvus-lite does not have.
@@ -187,10 +191,10 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
         ids: list[Any] | str | int | None = None,
         search_aggregation: Any = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> SearchResult:
         """Finds nearest neighbours; see MilvusClient.search. `highlighter` is a kwarg here."""
         if self._is_foreign(kwargs, SEARCH_KEYWORDS):
-            return await self._delegated(
+            result: SearchResult = await self._delegated(
                 "search",
                 collection_name,
                 data=data,
@@ -207,6 +211,7 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
                 search_aggregation=search_aggregation,
                 **kwargs,
             )
+            return result
         check_collection_name(collection_name)
         scope = self._scope()
         operation = operations.search(
@@ -238,10 +243,10 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
         timeout: float | None = None,
         partition_names: list[str] | None = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> SearchResult:
         """Ranks the results of several searches together; see MilvusClient.hybrid_search."""
         if self._is_foreign(kwargs, HYBRID_KEYWORDS):
-            return await self._delegated(
+            result: SearchResult = await self._delegated(
                 "hybrid_search",
                 collection_name,
                 reqs=reqs,
@@ -252,6 +257,7 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
                 partition_names=partition_names,
                 **kwargs,
             )
+            return result
         check_collection_name(collection_name)
         scope = self._scope()
         operation = operations.hybrid_search(
@@ -278,10 +284,10 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
         ids: list[Any] | str | int | None = None,
         partition_names: list[str] | None = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> list[dict[str, Any]]:
         """Rows that match a filter or have given keys; see MilvusClient.query."""
         if self._is_foreign(kwargs, QUERY_KEYWORDS):
-            return await self._delegated(
+            result: list[dict[str, Any]] = await self._delegated(
                 "query",
                 collection_name,
                 filter=filter,
@@ -291,6 +297,7 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
                 partition_names=partition_names,
                 **kwargs,
             )
+            return result
         keys = query_keys(filter, ids)
         return await self._query(
             collection_name, keys, filter, output_fields, timeout, partition_names, kwargs
@@ -304,10 +311,10 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
         timeout: float | None = None,
         partition_names: list[str] | None = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> list[dict[str, Any]]:
         """Rows by primary key; see MilvusClient.get."""
         if self._is_foreign(kwargs, QUERY_KEYWORDS):
-            return await self._delegated(
+            result: list[dict[str, Any]] = await self._delegated(
                 "get",
                 collection_name,
                 ids=ids,
@@ -316,6 +323,7 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
                 partition_names=partition_names,
                 **kwargs,
             )
+            return result
         keys = get_keys(ids)
         return await self._query(
             collection_name, keys, "", output_fields, timeout, partition_names, kwargs
@@ -330,7 +338,7 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
         timeout: float | None,
         partition_names: list[str] | None,
         options: dict[str, Any],
-    ) -> Any:
+    ) -> list[dict[str, Any]]:
         if keys is not None and not keys:
             return []
         scope = self._scope()
@@ -355,7 +363,7 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
         partition_names: list[str] | None = None,
         timeout: float | None = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> AsyncQueryIterator:
         """Opens an iterator over matching rows, for `async for`; see MilvusClient.query_iterator.
 
         Its next() and close() are to be awaited.
@@ -391,7 +399,7 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
         *,
         external_filter_func: Any = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> AsyncSearchIteratorV2 | AsyncSearchIterator:
         """Opens an iterator over neighbours, for `async for`; see MilvusClient.search_iterator.
 
         Its next() and close() are to be awaited.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import operations
 from .arguments import check_collection_name, delete_keys, get_keys, query_keys
@@ -34,6 +34,10 @@ from .errors import closed
 from .iterator_calls import IteratorCalls, Step
 from .results import OmitZeroDict
 from .session import MilvusClientSession
+
+if TYPE_CHECKING:
+    from .iterators import QueryIterator, SearchIterator, SearchIteratorV2
+    from .results import SearchResult
 
 
 class MilvusClient(BaseClient, Definition, Administration):
@@ -212,7 +216,7 @@ class MilvusClient(BaseClient, Definition, Administration):
         ids: list[Any] | str | int | None = None,
         search_aggregation: Any = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> SearchResult:
         """Finds the nearest neighbours of each vector of `data`, or of the rows with keys `ids`.
 
         `data` is a list or array of vectors (lists, arrays, bytes, sparse rows), of texts, or of
@@ -223,7 +227,7 @@ class MilvusClient(BaseClient, Definition, Administration):
         A SearchResult: a list with, for each vector, a list of Hit, best first.
         """
         if self._is_foreign(kwargs, SEARCH_KEYWORDS):
-            return self._delegated(
+            result: SearchResult = self._delegated(
                 "search",
                 collection_name,
                 data=data,
@@ -241,6 +245,7 @@ class MilvusClient(BaseClient, Definition, Administration):
                 search_aggregation=search_aggregation,
                 **kwargs,
             )
+            return result
         check_collection_name(collection_name)
         scope = self._scope()
         operation = operations.search(
@@ -273,7 +278,7 @@ class MilvusClient(BaseClient, Definition, Administration):
         timeout: float | None = None,
         partition_names: list[str] | None = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> SearchResult:
         """Runs several searches (AnnSearchRequest) and ranks what they find together.
 
         `ranker` is an RRFRanker, a WeightedRanker or a Function. kwargs as in search(), and
@@ -282,7 +287,7 @@ class MilvusClient(BaseClient, Definition, Administration):
         A SearchResult, as from search().
         """
         if self._is_foreign(kwargs, HYBRID_KEYWORDS):
-            return self._delegated(
+            result: SearchResult = self._delegated(
                 "hybrid_search",
                 collection_name,
                 reqs=reqs,
@@ -293,6 +298,7 @@ class MilvusClient(BaseClient, Definition, Administration):
                 partition_names=partition_names,
                 **kwargs,
             )
+            return result
         check_collection_name(collection_name)
         scope = self._scope()
         operation = operations.hybrid_search(
@@ -317,7 +323,7 @@ class MilvusClient(BaseClient, Definition, Administration):
         ids: list[Any] | str | int | None = None,
         partition_names: list[str] | None = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> list[dict[str, Any]]:
         """Rows that match a filter expression, or that have the primary keys `ids`.
 
         Without `output_fields` all fields are returned. kwargs: filter_params, limit, offset,
@@ -327,7 +333,7 @@ class MilvusClient(BaseClient, Definition, Administration):
         A list of dict with an attribute `extra`.
         """
         if self._is_foreign(kwargs, QUERY_KEYWORDS):
-            return self._delegated(
+            result: list[dict[str, Any]] = self._delegated(
                 "query",
                 collection_name,
                 filter=filter,
@@ -337,6 +343,7 @@ class MilvusClient(BaseClient, Definition, Administration):
                 partition_names=partition_names,
                 **kwargs,
             )
+            return result
         keys = query_keys(filter, ids)
         return self._query(
             collection_name, keys, filter, output_fields, timeout, partition_names, kwargs
@@ -350,10 +357,10 @@ class MilvusClient(BaseClient, Definition, Administration):
         timeout: float | None = None,
         partition_names: list[str] | None = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> list[dict[str, Any]]:
         """Rows by primary key: one key or a list of them. kwargs and result as in query()."""
         if self._is_foreign(kwargs, QUERY_KEYWORDS):
-            return self._delegated(
+            result: list[dict[str, Any]] = self._delegated(
                 "get",
                 collection_name,
                 ids=ids,
@@ -362,6 +369,7 @@ class MilvusClient(BaseClient, Definition, Administration):
                 partition_names=partition_names,
                 **kwargs,
             )
+            return result
         keys = get_keys(ids)
         return self._query(
             collection_name, keys, "", output_fields, timeout, partition_names, kwargs
@@ -376,7 +384,7 @@ class MilvusClient(BaseClient, Definition, Administration):
         timeout: float | None,
         partition_names: list[str] | None,
         options: dict[str, Any],
-    ) -> Any:
+    ) -> list[dict[str, Any]]:
         if keys is not None and not keys:
             return []
         scope = self._scope()
@@ -401,14 +409,14 @@ class MilvusClient(BaseClient, Definition, Administration):
         partition_names: list[str] | None = None,
         timeout: float | None = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> QueryIterator:
         """Pages through all rows that match a filter, `batch_size` at a time.
 
         The iterator's next() returns a list of dict, [] at the end; a for loop does as well.
         `timeout` is for each request. kwargs as in query(), and iterator_cp_file.
         """
         if self._is_foreign(kwargs, QUERY_ITERATOR_KEYWORDS):
-            return self._delegated(
+            result: QueryIterator = self._delegated(
                 "query_iterator",
                 collection_name,
                 batch_size=batch_size,
@@ -419,6 +427,7 @@ class MilvusClient(BaseClient, Definition, Administration):
                 timeout=timeout,
                 **kwargs,
             )
+            return result
         from .iterators import query_iterator
         from .query_paging import QueryPlan
 
@@ -449,7 +458,7 @@ class MilvusClient(BaseClient, Definition, Administration):
         *,
         external_filter_func: Any = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> SearchIteratorV2 | SearchIterator:
         """Pages through the neighbours of one vector, nearest first, `batch_size` at a time.
 
         `external_filter_func` gets each page of hits and returns those to keep. The iterator's
@@ -457,7 +466,7 @@ class MilvusClient(BaseClient, Definition, Administration):
         in search().
         """
         if self._is_foreign(kwargs, SEARCH_ITERATOR_KEYWORDS):
-            return self._delegated(
+            result: SearchIteratorV2 | SearchIterator = self._delegated(
                 "search_iterator",
                 collection_name,
                 data=data,
@@ -473,6 +482,7 @@ class MilvusClient(BaseClient, Definition, Administration):
                 external_filter_func=external_filter_func,
                 **kwargs,
             )
+            return result
         from .iterators import search_iterator
         from .search_paging import SearchPlan
 
