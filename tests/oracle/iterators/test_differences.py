@@ -6,9 +6,12 @@ import random
 
 import pymilvus
 import pytest
+from pymilvus.client.cache import GlobalCache
 from pymilvus.exceptions import MilvusException
+from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 import milvus_native
+from milvus_native import schema_cache
 from tests.oracle.iterators.walk import Walk, both
 from tests.servers.paging import PagingCollection
 from tests.servers.recording import RecordingServer
@@ -137,6 +140,37 @@ async def test_filter_params():
         _theirs, *ours = await both(collection, method, arguments)
         for walk in ours:
             assert {m.expr_template_values["edge"].int64_val for m in walk.requests} == {2}
+
+
+def test_the_collection_is_described_once():
+    collection = keyed(range(5))
+    counts = {}
+    with RecordingServer(collection.replies()) as server:
+        for package in (pymilvus, milvus_native):
+            client = package.MilvusClient(server.uri)
+            for method, data in (("query_iterator", {}), ("search_iterator", DATA)):
+                GlobalCache.schema.clear()
+                schema_cache.clear()
+                server.take()
+                getattr(client, method)("c", **data)
+                counts[package.__name__, method] = len(server.take("DescribeCollection"))
+            client.close()
+    assert counts["milvus_native", "query_iterator"] == 1
+    assert counts["milvus_native", "search_iterator"] == 1
+    assert counts["pymilvus", "query_iterator"] == 2
+    assert counts["pymilvus", "search_iterator"] == 3
+
+
+async def test_a_collection_that_the_server_calls_empty():
+    collection = keyed(range(5))
+    status = common_pb2.Status(code=0, error_code=common_pb2.EmptyCollection, reason="no rows")
+    empty = milvus_pb2.QueryResults(status=status).SerializeToString()
+    collection.fail = lambda call: empty if call.method == "Query" else None
+    theirs, *ours = await both(collection, "query_iterator", {})
+    assert isinstance(theirs.error, AttributeError)
+    for walk in ours:
+        assert walk.error is None
+        assert walk.rows() == []
 
 
 def test_resuming_after_an_offset(tmp_path):
