@@ -10,6 +10,7 @@ from . import errors, requests, transport
 from .calls import CALL_KEYWORDS, Call
 from .config import ConnectionConfig
 from .connection import Connection
+from .delegates import original
 from .scope import Scope
 
 INSERT_KEYWORDS = CALL_KEYWORDS | {"namespace", "schema"}
@@ -79,30 +80,22 @@ class BaseClient:
     @classmethod
     def create_schema(cls, **kwargs: Any) -> Any:
         """A pymilvus.CollectionSchema without fields, to be filled with add_field."""
-        from pymilvus import MilvusClient
-
-        return MilvusClient.create_schema(**kwargs)
+        return original("MilvusClient").create_schema(**kwargs)
 
     @classmethod
     def create_struct_field_schema(cls, **kwargs: Any) -> Any:
         """A pymilvus.StructFieldSchema without fields."""
-        from pymilvus import MilvusClient
-
-        return MilvusClient.create_struct_field_schema(**kwargs)
+        return original("MilvusClient").create_struct_field_schema(**kwargs)
 
     @classmethod
     def create_field_schema(cls, name: str, data_type: Any, desc: str = "", **kwargs: Any) -> Any:
         """A pymilvus.FieldSchema."""
-        from pymilvus import MilvusClient
-
-        return MilvusClient.create_field_schema(name, data_type, desc, **kwargs)
+        return original("MilvusClient").create_field_schema(name, data_type, desc, **kwargs)
 
     @classmethod
     def prepare_index_params(cls, field_name: str = "", **kwargs: Any) -> Any:
         """A pymilvus IndexParams; with one index in it if `field_name` is given."""
-        from pymilvus import MilvusClient
-
-        return MilvusClient.prepare_index_params(field_name, **kwargs)
+        return original("MilvusClient").prepare_index_params(field_name, **kwargs)
 
     def _scope(self) -> Scope:
         scope, config = self._known_scope, self._config
@@ -163,9 +156,7 @@ def is_delegate_attribute(name: str, cls_name: str) -> bool:
         return True
     if name.startswith(("__", "_repr_", "_ipython_")):
         return False  # asked for by tools that look at any object
-    import pymilvus
-
-    return hasattr(getattr(pymilvus, cls_name), name)
+    return hasattr(original(cls_name), name)
 
 
 def no_attribute(client: object, name: str) -> AttributeError:

@@ -23,6 +23,16 @@ def abandon(client: Any) -> None:
         _abandoned.append(client)
 
 
+def original(name: str) -> Any:
+    """pymilvus's own class `name`, even in a program that has put ours in its place."""
+    from pymilvus.milvus_client.base import BaseMilvusClient
+
+    for cls in BaseMilvusClient.__subclasses__():
+        if cls.__name__ == name and cls.__module__.startswith("pymilvus."):
+            return cls
+    raise ImportError(f"pymilvus has no client class {name}")
+
+
 def client_arguments(config: ConnectionConfig, timeout: float | None) -> dict[str, Any]:
     """Keyword arguments that make pymilvus's client reach what ours reaches, unshared."""
     arguments = config.get_handler_kwargs()
@@ -42,12 +52,11 @@ def client_arguments(config: ConnectionConfig, timeout: float | None) -> dict[st
 
 
 def _make_sync(config: ConnectionConfig, timeout: float | None) -> Any:
-    from pymilvus import MilvusClient
-
+    base = original("MilvusClient")
     if not config.address.startswith("["):
-        return MilvusClient(**client_arguments(config, timeout))
+        return base(**client_arguments(config, timeout))
 
-    class BracketedClient(MilvusClient):  # type: ignore[misc]
+    class BracketedClient(base):  # type: ignore[misc]
         """pymilvus loses the brackets of an IPv6 address and then cannot connect."""
 
         def __init__(self, **arguments: Any) -> None:
@@ -78,11 +87,9 @@ def aio_is_usable() -> bool:
 def make_async(config: ConnectionConfig, timeout: float | None) -> Any:
     """An AsyncMilvusClient, not yet connected."""
     global _aio_pid
-    from pymilvus import AsyncMilvusClient
-
     if _aio_pid is None:
         _aio_pid = os.getpid()
-    client = AsyncMilvusClient(**client_arguments(config, timeout))
+    client = original("AsyncMilvusClient")(**client_arguments(config, timeout))
     if config.address.startswith("["):
         client._config.address = config.address
     return client
