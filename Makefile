@@ -13,6 +13,7 @@ DEMO_ARGS ?=
 
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 C_SOURCES := $(shell find csrc -name '*.[ch]' -not -path 'csrc/tests/*')
 
 .PHONY: help
@@ -27,16 +28,16 @@ $(STAMPS)/system: tools/system_packages.sh
 
 $(STAMPS)/venv: $(STAMPS)/system
 	"$(PYTHON)" -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip "setuptools>=77"
+	$(PIP) --upgrade pip "setuptools>=77"
 	touch $@
 
 # The package itself, in editable form: _core is built in place and found in the source tree.
 $(STAMPS)/package: pyproject.toml setup.py $(STAMPS)/venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[lite]'
+	$(PIP) --no-build-isolation --editable '.[lite]'
 	touch $@
 
 $(STAMPS)/test-packages: pyproject.toml $(STAMPS)/package
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[lite,test]'
+	$(PIP) --no-build-isolation --editable '.[lite,test]'
 	touch $@
 
 $(STAMPS)/built: $(C_SOURCES) setup.py $(STAMPS)/package

@@ -19,6 +19,7 @@ from pathlib import Path
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "concurrent_insert.py"
 CLIENTS = ("milvus_native", "pymilvus")
 READY_SECONDS = 60
+COMPARABLE_SECONDS = 0.02
 
 Steps = list[dict[str, float | str]]
 
@@ -84,10 +85,14 @@ def compare(measured: dict[str, Steps]) -> None:
     print(f"{'':12}{'milvus_native':>13}  {'pymilvus':>8}  {'times less':>10}"
           f"     {'milvus_native':>13}  {'pymilvus':>8}")  # fmt: skip
     for step, cpu, their_cpu, wall, their_wall in lines:
-        ratio = f"{their_cpu / cpu:.1f}" if cpu > 0 else "-"
+        # Below that the clock's own grain and the waiting loop are what is seen.
+        ratio = f"{their_cpu / cpu:.1f}" if min(cpu, their_cpu) >= COMPARABLE_SECONDS else "-"
         print(f"{step:12}{cpu:13.3f}  {their_cpu:8.3f}  {ratio:>10}"
               f"     {wall:13.3f}  {their_wall:8.3f}")  # fmt: skip
-    print("\nThe wall time is mostly the server's: milvus-lite is a Python program too.")
+    print(
+        "\nThe wall time is mostly the server's: milvus-lite is a Python program too.\n"
+        "milvus_native imports pymilvus at its first control call, which here is create."
+    )
 
 
 def main() -> None:
