@@ -18,7 +18,7 @@ from pymilvus.grpc_gen import milvus_pb2
 from milvus_native import _core
 
 from . import data
-from .measure import compare, peak_extra_bytes
+from .measure import compare, peak_bytes
 
 Row = dict[str, Any]
 
@@ -64,7 +64,7 @@ def encode(seconds: float) -> list[Row]:
                 "case": f"encode insert {data.ROWS} x {data.DIM}, {form}",
                 "correct": True,
                 "request_bytes": size,
-                "peak_extra_per_request": peak_extra_bytes(native) / size,
+                "peak_per_request": peak_bytes(native) / size,
                 **result,
             }
         )

@@ -9,6 +9,7 @@ import resource
 import statistics
 import subprocess
 import time
+import tracemalloc
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
@@ -51,25 +52,16 @@ def compare(works: dict[str, Work], *, rounds: int = 5, seconds: float = 0.2) ->
     }
 
 
-def peak_extra_bytes(work: Work) -> int:
-    """How far resident memory rises above its level before the call, while `work` runs (Linux)."""
+def peak_bytes(work: Work) -> int:
+    """The most memory that one call holds at a time, its result included (Python's allocators)."""
     work()
     gc.collect()
-    with open("/proc/self/clear_refs", "w") as file:
-        file.write("5")  # resets the high-water mark to the present size
-    before = status_kib("VmRSS")
+    tracemalloc.start()
     kept = work()
-    peak = status_kib("VmHWM")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
     del kept
-    return (peak - before) * 1024
-
-
-def status_kib(field: str) -> int:
-    with open("/proc/self/status") as file:
-        for line in file:
-            if line.startswith(field + ":"):
-                return int(line.split()[1])
-    raise LookupError(field)
+    return peak
 
 
 def environment() -> dict[str, Any]:
