@@ -56,7 +56,7 @@ def _make_sync(config: ConnectionConfig, timeout: float | None) -> Any:
     if not config.address.startswith("["):
         return base(**client_arguments(config, timeout))
 
-    class BracketedClient(base):  # type: ignore[misc]
+    class BracketedClient(base):  # type: ignore[misc, valid-type]
         """pymilvus loses the brackets of an IPv6 address and then cannot connect."""
 
         def __init__(self, **arguments: Any) -> None:

@@ -2,6 +2,7 @@
 #include "../json.h"
 
 #include "codec.h"
+#include "../errors.h"
 #include "documents.h"
 #include "spooled.h"
 
@@ -15,12 +16,29 @@ int PyMvn_Documents_Append(PyMvn_Column *column, PyObject *document)
         &scratch->spool, 1, PyBytes_AS_STRING(document), (size_t)PyBytes_GET_SIZE(document)));
 }
 
+/* Puts the place before the text of an exception of pymilvus's that json.c has raised; other
+ * exceptions are about what orjson met. */
+static int refuse(PyMvn_Column *column, Py_ssize_t row)
+{
+    PyObject *error = PyMvn_TakeException();
+    PyObject *message = PyObject_GetAttrString(error, "message");
+    PyErr_Clear();
+    PyMvn_RestoreException(error);
+    if (message == NULL || !PyUnicode_Check(message)) {
+        Py_XDECREF(message);
+        return PyMvn_Column_Mismatch(column, row, column->cells[row], NULL);
+    }
+    (void)PyMvn_Column_Fail(column, row, "DataNotMatchException", "%U", message);
+    Py_DECREF(message);
+    return -1;
+}
+
 /* Documents are copied at once: orjson gives bytes that hold several times the memory they need. */
 static int measure_cell(PyMvn_Column *column, Py_ssize_t row)
 {
     PyObject *document = PyMvn_Json_Document(column->state, column->cells[row]);
     if (document == NULL) {
-        return PyMvn_Column_Mismatch(column, row, column->cells[row], NULL);
+        return refuse(column, row);
     }
     int status = PyMvn_Documents_Append(column, document);
     Py_DECREF(document);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pymilvus
@@ -256,6 +256,15 @@ def test_search_iterator(either: Either, server: RecordingServer) -> None:
     assert either.client.stats()["delegated"] == {}
 
 
+@pytest.fixture
+def sigint() -> Iterator[None]:
+    """Python's own handler: a shell's background job starts with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("sigint")
 def test_interrupted_call(client: Any, server: RecordingServer) -> None:
     """Ctrl-C in a call leaves a client that works."""
     gate = threading.Event()
