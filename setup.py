@@ -11,30 +11,42 @@ from setuptools import Extension, setup
 
 ROOT = Path(__file__).parent
 CSRC = ROOT / "csrc"
-SOURCE_DIRS = ("core", "proto", "py", "py/codecs")
+SOURCE_DIRS = ("core", "proto", "rpc", "py", "py/codecs")
+
+# pkg-config name -> prefix of the environment variables that take its place.
+LIBRARIES = {"libprotobuf-c": "PROTOBUF_C", "libnghttp2": "NGHTTP2", "zlib": "ZLIB"}
 
 MISSING_LIBRARY = """
-milvus_native needs the protobuf-c library and its headers to build.
-Install the package that has them and try again:
-    Debian, Ubuntu    libprotobuf-c-dev pkg-config
-    Fedora, RHEL      protobuf-c-devel pkgconf
-    Alpine            protobuf-c-dev pkgconf
-    macOS (Homebrew)  protobuf-c pkg-config
-or set PROTOBUF_C_CFLAGS and PROTOBUF_C_LIBS to where they are.
+milvus_native needs the protobuf-c, nghttp2 and zlib libraries and their headers to build;
+pkg-config does not find {library}.
+Install the packages that have them and try again:
+    Debian, Ubuntu    libprotobuf-c-dev libnghttp2-dev zlib1g-dev pkg-config
+    Fedora, RHEL      protobuf-c-devel libnghttp2-devel zlib-devel pkgconf
+    Alpine            protobuf-c-dev nghttp2-dev zlib-dev pkgconf
+    macOS (Homebrew)  protobuf-c libnghttp2 zlib pkg-config
+or set {prefix}_CFLAGS and {prefix}_LIBS to where {library} is.
 """
 
 
-def flags(kind: str, variable: str) -> list[str]:
-    """Compiler or linker flags of libprotobuf-c, from the environment or pkg-config."""
-    if variable in os.environ:
-        return shlex.split(os.environ[variable])
-    try:
-        output = subprocess.run(
-            ["pkg-config", kind, "libprotobuf-c"], check=True, capture_output=True, text=True
-        ).stdout
-    except (OSError, subprocess.CalledProcessError):
-        raise SystemExit(MISSING_LIBRARY) from None
-    return shlex.split(output)
+def flags(kind: str) -> list[str]:
+    """Compiler ("CFLAGS") or linker ("LIBS") flags of the libraries, each from the environment or
+    from pkg-config."""
+    found: list[str] = []
+    for library, prefix in LIBRARIES.items():
+        text = os.environ.get(f"{prefix}_{kind}")
+        if text is None:
+            try:
+                text = subprocess.run(
+                    ["pkg-config", f"--{kind.lower()}", library],
+                    check=True,
+                    capture_output=True,
+                    text=True,
+                ).stdout
+            except (OSError, subprocess.CalledProcessError):
+                message = MISSING_LIBRARY.format(library=library, prefix=prefix)
+                raise SystemExit(message) from None
+        found += shlex.split(text)
+    return found
 
 
 def extension() -> Extension:
@@ -55,8 +67,8 @@ def extension() -> Extension:
         sources=sources,
         depends=headers,
         define_macros=macros,
-        extra_compile_args=compile_args + sanitizer + flags("--cflags", "PROTOBUF_C_CFLAGS"),
-        extra_link_args=sanitizer + flags("--libs", "PROTOBUF_C_LIBS"),
+        extra_compile_args=compile_args + sanitizer + flags("CFLAGS"),
+        extra_link_args=sanitizer + flags("LIBS"),
     )
 
 

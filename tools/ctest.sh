@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds and runs csrc/tests/test_*.c, each a program of its own linked with all of csrc/core, with
-# the address and undefined-behaviour sanitizers and failing allocations switched on.
+# Builds and runs csrc/tests/test_*.c, each a program of its own linked with all of csrc/core and
+# csrc/rpc, with the address and undefined-behaviour sanitizers and failing allocations switched on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,11 +9,15 @@ out=build/ctest
 flags=(-std=c11 -g -O1 -Wall -Wextra -Werror -D_POSIX_C_SOURCE=200809L -DMVN_DEBUG -DMVN_FAULT_INJECTION
        -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
+read -ra includes <<<"$(pkg-config --cflags libnghttp2 zlib)"
+read -ra libraries <<<"$(pkg-config --libs libnghttp2 zlib)"
+flags+=("${includes[@]}")
+
 mkdir -p "$out"
-newest_header=$(find csrc/core csrc/tests -name '*.h' -printf '%T@ %p\n' | sort -n | tail -1 | cut -d' ' -f2-)
+newest_header=$(find csrc/core csrc/rpc csrc/tests -name '*.h' -printf '%T@ %p\n' | sort -n | tail -1 | cut -d' ' -f2-)
 
 objects=()
-for source in csrc/core/*.c; do
+for source in csrc/core/*.c csrc/rpc/*.c; do
     object=$out/$(basename "$source" .c).o
     if [ ! "$object" -nt "$source" ] || [ ! "$object" -nt "$newest_header" ]; then
         "$cc" "${flags[@]}" -c "$source" -o "$object"
@@ -25,7 +29,7 @@ run=0
 failed=()
 for source in csrc/tests/test_*.c; do
     name=$(basename "$source" .c)
-    "$cc" "${flags[@]}" "$source" "${objects[@]}" -lm -o "$out/$name"
+    "$cc" "${flags[@]}" "$source" "${objects[@]}" "${libraries[@]}" -lm -o "$out/$name"
     run=$((run + 1))
     "$out/$name" || failed+=("$name")
 done
