@@ -61,6 +61,10 @@ test: $(STAMPS)/built $(STAMPS)/test-packages ctest ## run all tests, on real se
 ctest: $(STAMPS)/system ## run the C unit tests, under ASan and UBSan
 	tools/ctest.sh
 
+.PHONY: fuzz
+fuzz: $(STAMPS)/system ## run the libFuzzer targets for FUZZ_SECONDS (60) each; needs clang
+	tools/fuzz.sh
+
 .PHONY: lint
 lint: $(STAMPS)/built $(STAMPS)/test-packages ## ruff, mypy --strict, stubtest, and the C compilers with warnings as errors
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/lint.sh

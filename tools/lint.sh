@@ -24,10 +24,7 @@ c_warnings() { # c_warnings COMPILER
     return $status
 }
 
-libraries=(libprotobuf-c)
-if compgen -G 'csrc/rpc/*.c' >/dev/null; then
-    libraries+=(libnghttp2)
-fi
+libraries=(libprotobuf-c libnghttp2 zlib)
 
 check "ruff" ruff check .
 check "ruff format" ruff format --check --quiet .

@@ -30,6 +30,8 @@ fi
 need build-essential c_compiles
 need pkg-config pkg-config --version
 need libprotobuf-c-dev pkg-config --exists libprotobuf-c
+need libnghttp2-dev pkg-config --exists libnghttp2
+need zlib1g-dev pkg-config --exists zlib
 need python3-dev python_has_headers
 need python3-venv "$python" -c 'import ensurepip, venv'
 for package in "$@"; do
