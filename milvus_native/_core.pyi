@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, final
 
-from _typeshed import structseq
-from typing_extensions import disjoint_base
+from _typeshed import FileDescriptorLike, structseq
+from typing_extensions import Buffer, Self, TypeAlias, disjoint_base
 
 from milvus_native.results import HybridExtraList, SearchResult
 
@@ -283,3 +283,69 @@ def set_result_types(
     aggregation_hit: type,
     /,
 ) -> None: ...
+
+# rpc_connection.c, rpc_exchange.c
+
+_RpcResult: TypeAlias = tuple[
+    Any,  # tag
+    int,  # gRPC status code
+    str | None,
+    list[tuple[str, str | bytes]] | None,  # metadata
+    bytes | None,  # message
+    bool,  # sent
+]
+
+@final
+class RpcConnection:
+    """A client's end of one HTTP/2 connection with unary gRPC calls on it, without a socket."""
+
+    def __new__(
+        cls,
+        authority: str,
+        scheme: str,
+        user_agent: str,
+        *,
+        window: int = 67108864,
+        send_batch: int = 262144,
+        max_message: int = 2147483647,
+        max_header_list: int = 65536,
+        keepalive_time: float | None = 10.0,
+        keepalive_timeout: float = 10.0,
+    ) -> Self: ...
+    def submit(
+        self,
+        path: str,
+        message: Buffer | list[Buffer] | tuple[Buffer, ...],
+        metadata: Iterable[tuple[str, str | bytes]] | None,
+        timeout: float | None,
+        tag: object,
+        /,
+    ) -> int: ...
+    def cancel(self, id: int, code: int, text: str, /) -> bool: ...
+    def data_to_send(self) -> bytes: ...
+    def receive(self, data: Buffer, /) -> list[_RpcResult]: ...
+    def exchange(self, fd: FileDescriptorLike, timeout: float | None, /) -> list[_RpcResult]: ...
+    def finished(self) -> list[_RpcResult]: ...
+    def lost(self, text: str, /) -> None: ...
+    def tick(self) -> float | None: ...
+    def ping(self) -> None: ...
+    @property
+    def accepts(self) -> bool: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def free_streams(self) -> int: ...
+    @property
+    def open_calls(self) -> int: ...
+    @property
+    def settings_came(self) -> bool: ...
+    @property
+    def goaway_code(self) -> int | None: ...
+    @property
+    def pings_answered(self) -> int: ...
+    @property
+    def bytes_sent(self) -> int: ...
+    @property
+    def bytes_received(self) -> int: ...

@@ -7,6 +7,7 @@
 #include "requests.h"
 #include "results.h"
 #include "row_encoder.h"
+#include "rpc_connection.h"
 #include "schema.h"
 #include "schema_cache.h"
 #include "state.h"
@@ -25,6 +26,7 @@ static const init_function inits[] = {
     PyMvn_RowEncoder_Init,
     PyMvn_PrimaryKeys_Init,
     PyMvn_Requests_Init,
+    PyMvn_RpcConnection_Init,
 };
 
 static int module_exec(PyObject *module)

@@ -25,6 +25,8 @@
     X(PyTypeObject, schema_cache_type)                                                            \
     /* row_encoder.c */                                                                           \
     X(PyTypeObject, row_encoder_type)                                                             \
+    /* rpc_connection.c */                                                                        \
+    X(PyTypeObject, rpc_connection_type)                                                          \
     /* hit.c */                                                                                   \
     X(PyTypeObject, hit_type)                                                                     \
     X(PyObject, hit_names) /* frozenset of the names that are attributes of Hit */                \

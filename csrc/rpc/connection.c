@@ -6,16 +6,24 @@
 
 /* ---- life ---- */
 
-static mvn_status copy_origin(mvn_connection *connection, const mvn_request_origin *origin)
+static mvn_status copy_origin(mvn_connection *connection, const mvn_request_origin *origin,
+                              mvn_error *error)
 {
+    static const char *const names[] = {"scheme", "authority", "user agent"};
     mvn_request_origin *own = &connection->config.origin;
     mvn_span *const to[] = {&own->scheme, &own->authority, &own->user_agent};
     const mvn_span from[] = {origin->scheme, origin->authority, origin->user_agent};
     size_t size = 0;
 
     for (size_t i = 0; i < 3; i++) {
-        if (from[i].size > MVN_MAX_MESSAGE) {
-            return MVN_ETOOBIG;
+        /* Each makes part of every header block, whose limit is checked call by call. */
+        bool ok = from[i].size != 0 && from[i].size <= connection->config.limits.max_header_list;
+        for (size_t j = 0; ok && j < from[i].size; j++) {
+            ok = from[i].data[j] >= 0x20 && from[i].data[j] <= 0x7e;
+        }
+        if (!ok) {
+            return mvn_fail(error, MVN_EFORMAT, "the %s is empty, too long or not plain ASCII",
+                            names[i]);
         }
         size += from[i].size;
     }
@@ -34,7 +42,8 @@ static mvn_status copy_origin(mvn_connection *connection, const mvn_request_orig
     return MVN_OK;
 }
 
-mvn_status mvn_connection_new(const mvn_connection_config *config, mvn_connection **out)
+mvn_status mvn_connection_new(const mvn_connection_config *config, mvn_connection **out,
+                              mvn_error *error)
 {
     mvn_connection *connection = mvn_malloc_array(1, sizeof(*connection));
     if (connection == NULL) {
@@ -44,7 +53,7 @@ mvn_status mvn_connection_new(const mvn_connection_config *config, mvn_connectio
     connection->config = *config;
     mvn_outbox_init(&connection->outbox);
     mvn_keepalive_init(&connection->keepalive, config->keepalive);
-    mvn_status status = copy_origin(connection, &config->origin);
+    mvn_status status = copy_origin(connection, &config->origin, error);
     if (status == MVN_OK) {
         status = mvn_session_open(connection);
     }

@@ -45,9 +45,10 @@ typedef struct {
     void *user;
 } mvn_call_request;
 
-/* A connection with the client's preface and settings waiting to be sent. MVN_ENOMEM. */
+/* A connection with the client's preface and settings waiting to be sent. MVN_EFORMAT if the origin
+ * has bytes that are not printable ASCII, MVN_ENOMEM. */
 MVN_MUST_CHECK mvn_status mvn_connection_new(const mvn_connection_config *config,
-                                             mvn_connection **connection);
+                                             mvn_connection **connection, mvn_error *error);
 
 /* Frees the connection and its calls, those not collected too. NULL is allowed. */
 void mvn_connection_free(mvn_connection *connection);

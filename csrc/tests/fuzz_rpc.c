@@ -199,7 +199,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .released = on_released,
         .context = &t,
     };
-    if (mvn_connection_new(&config, &client) != MVN_OK) {
+    if (mvn_connection_new(&config, &client, NULL) != MVN_OK) {
         return 0;
     }
     submit(client, &t, 10);

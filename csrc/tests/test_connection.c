@@ -56,7 +56,7 @@ static mvn_connection *open_connection(void)
     mvn_connection_config config = make_config();
     mvn_connection *client = NULL;
     held = released = 0;
-    CHECK_EQUAL(mvn_connection_new(&config, &client), MVN_OK);
+    CHECK_EQUAL(mvn_connection_new(&config, &client, NULL), MVN_OK);
     return client;
 }
 
@@ -520,7 +520,7 @@ static void oversized_replies_cost_one_call(void)
     mvn_connection *client;
     config.limits.max_message = 10;
     held = released = 0;
-    REQUIRE(mvn_connection_new(&config, &client) == MVN_OK);
+    REQUIRE(mvn_connection_new(&config, &client, NULL) == MVN_OK);
     peer *server = peer_new(NULL, 0);
     uint64_t a = begin(client, "a"), b = begin(client, "b");
     CHECK_EQUAL(peer_talk(server, client, WHOLE), MVN_OK);
@@ -638,7 +638,7 @@ static void every_allocation_may_fail(void)
         held = released = 0;
         int submitted = 0;
         mvn_mem_fail_on(n);
-        mvn_status status = mvn_connection_new(&config, &client);
+        mvn_status status = mvn_connection_new(&config, &client, NULL);
         CHECK(status == MVN_OK || status == MVN_ENOMEM);
         if (status == MVN_OK) {
             submitted += submit(client, message, 100000, &id) == MVN_OK;
@@ -697,6 +697,14 @@ static void refused_before_they_begin(void)
     request = (mvn_call_request){.path = text("/s/m"), .message = parts, .message_count = 2};
     CHECK_EQUAL(mvn_connection_submit(client, &request, &id, &error), MVN_ETOOBIG);
     close_both(client, server, 0);
+
+    static const char *const authorities[] = {"", "host\r\nx: y", "h\xc3\xb6st"};
+    for (size_t i = 0; i < sizeof(authorities) / sizeof(authorities[0]); i++) {
+        mvn_connection_config config = make_config();
+        config.origin.authority = text(authorities[i]);
+        CHECK_EQUAL(mvn_connection_new(&config, &client, &error), MVN_EFORMAT);
+        CHECK(strstr(error.message, "authority") != NULL);
+    }
 }
 
 int main(void)

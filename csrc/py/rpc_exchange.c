@@ -1,0 +1,233 @@
+/* RpcConnection.exchange: the I/O of a blocking caller on a plain socket.
+ *
+ * One method instead of send, poll and recv from Python: the GIL is let go once for all three, which
+ * is what matters when many threads call; and a large message goes to the socket from where it lies.
+ * The socket stays Python's: made, configured and closed there, non-blocking. */
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "../core/mem.h"
+#include "rpc_connection.h"
+
+#define INBOX_SIZE ((size_t)64 << 10)
+#define MAX_PIECES 64
+
+#ifdef MSG_NOSIGNAL
+#define SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
+#else
+#define SEND_FLAGS MSG_DONTWAIT /* Python ignores SIGPIPE */
+#endif
+
+typedef enum {
+    GOT_BYTES,   /* `size` bytes are in the inbox */
+    GOT_NOTHING, /* the time is over */
+    GOT_SIGNAL,
+    GOT_END,     /* the server has closed the socket */
+    GOT_ERROR    /* errno is in `error` */
+} outcome;
+
+typedef struct {
+    int fd;
+    int64_t until; /* when to stop waiting, or MVN_NEVER */
+    size_t size;
+    int error;
+} io_round;
+
+/* Sends what the engine has, until there is no more or the socket takes no more (true). */
+static bool send_ready(mvn_connection *connection, int fd, bool *broken)
+{
+    while (mvn_connection_pull(connection) != 0) {
+        mvn_chunk chunks[MAX_PIECES];
+        struct iovec pieces[MAX_PIECES];
+        struct msghdr message = {.msg_iov = pieces};
+        size_t count = mvn_connection_peek(connection, chunks, MAX_PIECES);
+        for (size_t i = 0; i < count; i++) {
+            /* sendmsg takes pointers to non-const bytes, and does not write to them. */
+            pieces[i].iov_base = (void *)(uintptr_t)chunks[i].span.data;
+            pieces[i].iov_len = chunks[i].span.size;
+        }
+        message.msg_iovlen = count;
+        ssize_t sent = sendmsg(fd, &message, SEND_FLAGS);
+        if (sent < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            *broken = errno != EAGAIN && errno != EWOULDBLOCK;
+            return true;
+        }
+        mvn_connection_consume(connection, (size_t)sent);
+    }
+    return false;
+}
+
+/* Milliseconds for poll, rounded up; -1 for ever. */
+static int poll_timeout(int64_t until)
+{
+    if (until == MVN_NEVER) {
+        return -1;
+    }
+    int64_t left = until - PyMvn_RpcConnection_Now();
+    int64_t milliseconds = left <= 0 ? 0 : (left + 999999) / 1000000;
+    return milliseconds > 86400000 ? 86400000 : (int)milliseconds;
+}
+
+/* Sends, waits for bytes, receives them. Runs without the GIL. */
+static outcome do_round(PyMvn_RpcConnection *self, io_round *round)
+{
+    for (;;) {
+        bool broken = false;
+        bool blocked = send_ready(self->connection, round->fd, &broken);
+        int send_error = broken ? errno : 0;
+        struct pollfd wanted = {.fd = round->fd, .events = POLLIN};
+        if (blocked && !broken) {
+            wanted.events |= POLLOUT;
+        }
+        /* After a failed send there may still be an answer that says why, so it is read; without
+         * waiting. */
+        int ready = poll(&wanted, 1, broken ? 0 : poll_timeout(round->until));
+        if (ready < 0 && errno == EINTR) {
+            return GOT_SIGNAL;
+        }
+        if (ready < 0 || (ready == 0 && broken)) {
+            round->error = broken ? send_error : errno;
+            return GOT_ERROR;
+        }
+        if (ready == 0) {
+            return GOT_NOTHING;
+        }
+        if ((wanted.revents & ~POLLOUT) == 0) {
+            continue;
+        }
+        ssize_t size = recv(round->fd, self->inbox, INBOX_SIZE, MSG_DONTWAIT);
+        if (size > 0) {
+            round->size = (size_t)size;
+            return GOT_BYTES;
+        }
+        if (size == 0) {
+            return GOT_END;
+        }
+        if (errno == EINTR) {
+            return GOT_SIGNAL;
+        }
+        if (errno != EAGAIN && errno != EWOULDBLOCK) {
+            round->error = errno;
+            return GOT_ERROR;
+        }
+    }
+}
+
+/* Rounds without the GIL, until something is for the caller or for Python to see to. Bulk is taken
+ * in without coming back for the GIL: a full inbox means that more is there. */
+static outcome do_rounds(PyMvn_RpcConnection *self, io_round *round)
+{
+    outcome got;
+    self->detached = PyEval_SaveThread();
+    for (;;) {
+        got = do_round(self, round);
+        if (got != GOT_BYTES || round->size < INBOX_SIZE) {
+            break;
+        }
+        if (mvn_connection_receive(self->connection, self->inbox, round->size) != MVN_OK ||
+            mvn_connection_get_stats(self->connection).finished != 0) {
+            round->size = 0;
+            break;
+        }
+    }
+    PyThreadState *detached = self->detached;
+    self->detached = NULL;
+    PyEval_RestoreThread(detached);
+    return got;
+}
+
+static void lose(PyMvn_RpcConnection *self, int error)
+{
+    char text[160];
+    if (error == 0) {
+        mvn_connection_lost(self->connection, "the server closed the connection");
+        return;
+    }
+    (void)PyOS_snprintf(text, sizeof(text), "the connection was lost (%s)", strerror(error));
+    mvn_connection_lost(self->connection, text);
+}
+
+/* Until a call finishes, a PING is answered, the connection closes or the time is over. 0, or -1
+ * with an exception of a signal handler's. Entered. */
+static int exchange(PyMvn_RpcConnection *self, int fd, int64_t until, bool *signalled)
+{
+    mvn_connection *connection = self->connection;
+    uint64_t pings = mvn_connection_get_stats(connection).pings_answered;
+    for (;;) {
+        int64_t now = PyMvn_RpcConnection_Now();
+        int64_t next = mvn_connection_tick(connection, now);
+        mvn_connection_stats stats = mvn_connection_get_stats(connection);
+        if (stats.finished != 0 || stats.pings_answered != pings || now >= until ||
+            mvn_connection_get_state(connection) == MVN_CONNECTION_CLOSED) {
+            return 0;
+        }
+        io_round round = {.fd = fd, .until = next < until ? next : until};
+        switch (do_rounds(self, &round)) {
+        case GOT_BYTES:
+            if (round.size != 0 && mvn_connection_receive(connection, self->inbox, round.size) !=
+                                       MVN_OK) {
+                /* The caller sees it: all calls have finished. */
+            }
+            break;
+        case GOT_NOTHING:
+            break;
+        case GOT_SIGNAL:
+            *signalled = true;
+            return 0;
+        case GOT_END:
+            lose(self, 0);
+            break;
+        case GOT_ERROR:
+            lose(self, round.error);
+            break;
+        }
+    }
+}
+
+const char PyMvn_RpcConnection_ExchangeDoc[] = PyDoc_STR(
+"exchange($self, fd, timeout, /)\n"
+"--\n\n"
+"Send and receive on a connected, non-blocking, plain socket until a call has finished, a PING was\n"
+"answered, the connection has closed, or `timeout` seconds (None: no limit) have passed; return\n"
+"finished(). Errors of the socket close the connection.");
+
+PyObject *PyMvn_RpcConnection_Exchange(PyObject *object, PyObject *const *args, Py_ssize_t n_args)
+{
+    PyMvn_RpcConnection *self = (PyMvn_RpcConnection *)object;
+    int64_t timeout;
+    bool signalled;
+
+    if (n_args != 2) {
+        PyErr_Format(PyExc_TypeError, "exchange() takes 2 arguments, %zd given", n_args);
+        return NULL;
+    }
+    int fd = PyObject_AsFileDescriptor(args[0]);
+    if (fd < 0 || PyMvn_RpcSeconds(args[1], MVN_NEVER, &timeout) < 0) {
+        return NULL;
+    }
+    int64_t until = timeout == MVN_NEVER ? MVN_NEVER : PyMvn_RpcConnection_Now() + timeout;
+    do {
+        signalled = false;
+        if (PyMvn_RpcConnection_Enter(self) < 0) {
+            return NULL;
+        }
+        if (self->inbox == NULL) {
+            self->inbox = mvn_malloc_array(INBOX_SIZE, 1);
+        }
+        int status = self->inbox == NULL ? -1 : exchange(self, fd, until, &signalled);
+        PyMvn_RpcConnection_Leave(self);
+        if (status < 0) {
+            return PyErr_NoMemory();
+        }
+        /* Handlers run Python code, perhaps on this connection. */
+        if (signalled && PyErr_CheckSignals() < 0) {
+            return NULL;
+        }
+    } while (signalled);
+    return PyMvn_RpcConnection_Collect(self);
+}
