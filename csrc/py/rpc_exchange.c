@@ -31,6 +31,7 @@ typedef enum {
 typedef struct {
     int fd;
     int64_t until; /* when to stop waiting, or MVN_NEVER */
+    bool look;     /* read before anything is sent: the server may have gone while nobody looked */
     size_t size;
     int error;
 } io_round;
@@ -73,9 +74,33 @@ static int poll_timeout(int64_t until)
     return milliseconds > 86400000 ? 86400000 : (int)milliseconds;
 }
 
+/* Receives what is there. False if there is nothing, else `*got` says what came of it. */
+static bool receive_ready(PyMvn_RpcConnection *self, io_round *round, outcome *got)
+{
+    ssize_t size = recv(round->fd, self->inbox, INBOX_SIZE, MSG_DONTWAIT);
+    if (size > 0) {
+        round->size = (size_t)size;
+        *got = GOT_BYTES;
+    } else if (size == 0) {
+        *got = GOT_END;
+    } else if (errno == EINTR) {
+        *got = GOT_SIGNAL;
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        return false;
+    } else {
+        round->error = errno;
+        *got = GOT_ERROR;
+    }
+    return true;
+}
+
 /* Sends, waits for bytes, receives them. Runs without the GIL. */
 static outcome do_round(PyMvn_RpcConnection *self, io_round *round)
 {
+    outcome got;
+    if (round->look && receive_ready(self, round, &got)) {
+        return got;
+    }
     for (;;) {
         bool broken = false;
         bool blocked = send_ready(self->connection, round->fd, &broken);
@@ -100,20 +125,8 @@ static outcome do_round(PyMvn_RpcConnection *self, io_round *round)
         if ((wanted.revents & ~POLLOUT) == 0) {
             continue;
         }
-        ssize_t size = recv(round->fd, self->inbox, INBOX_SIZE, MSG_DONTWAIT);
-        if (size > 0) {
-            round->size = (size_t)size;
-            return GOT_BYTES;
-        }
-        if (size == 0) {
-            return GOT_END;
-        }
-        if (errno == EINTR) {
-            return GOT_SIGNAL;
-        }
-        if (errno != EAGAIN && errno != EWOULDBLOCK) {
-            round->error = errno;
-            return GOT_ERROR;
+        if (receive_ready(self, round, &got)) {
+            return got;
         }
     }
 }
@@ -134,6 +147,7 @@ static outcome do_rounds(PyMvn_RpcConnection *self, io_round *round)
             round->size = 0;
             break;
         }
+        round->look = false;
     }
     PyThreadState *detached = self->detached;
     self->detached = NULL;
@@ -152,33 +166,36 @@ static void lose(PyMvn_RpcConnection *self, int error)
     mvn_connection_lost(self->connection, text);
 }
 
-/* Until a call finishes, a PING is answered, the connection closes or the time is over. 0, or -1
- * with an exception of a signal handler's. Entered. */
-static int exchange(PyMvn_RpcConnection *self, int fd, int64_t until, bool *signalled)
+/* Until there is something for the caller to see, or the time is over; `*signalled` if a signal came
+ * first. Entered. */
+static void exchange(PyMvn_RpcConnection *self, int fd, int64_t until, bool *signalled)
 {
     mvn_connection *connection = self->connection;
-    uint64_t pings = mvn_connection_get_stats(connection).pings_answered;
-    for (;;) {
+    mvn_connection_stats before = mvn_connection_get_stats(connection);
+    for (bool first = true;; first = false) {
         int64_t now = PyMvn_RpcConnection_Now();
         int64_t next = mvn_connection_tick(connection, now);
         mvn_connection_stats stats = mvn_connection_get_stats(connection);
-        if (stats.finished != 0 || stats.pings_answered != pings || now >= until ||
+        if (stats.finished != 0 || stats.pings_answered != before.pings_answered ||
+            stats.settings_came != before.settings_came || (now >= until && !first) ||
             mvn_connection_get_state(connection) == MVN_CONNECTION_CLOSED) {
-            return 0;
+            return;
         }
-        io_round round = {.fd = fd, .until = next < until ? next : until};
+        io_round round = {.fd = fd, .until = next < until ? next : until, .look = first};
         switch (do_rounds(self, &round)) {
-        case GOT_BYTES:
-            if (round.size != 0 && mvn_connection_receive(connection, self->inbox, round.size) !=
-                                       MVN_OK) {
-                /* The caller sees it: all calls have finished. */
-            }
+        case GOT_BYTES: {
+            /* What breaks the connection shows in the results of its calls. */
+            mvn_status status = round.size == 0
+                                    ? MVN_OK
+                                    : mvn_connection_receive(connection, self->inbox, round.size);
+            (void)status;
             break;
+        }
         case GOT_NOTHING:
             break;
         case GOT_SIGNAL:
             *signalled = true;
-            return 0;
+            return;
         case GOT_END:
             lose(self, 0);
             break;
@@ -192,9 +209,10 @@ static int exchange(PyMvn_RpcConnection *self, int fd, int64_t until, bool *sign
 const char PyMvn_RpcConnection_ExchangeDoc[] = PyDoc_STR(
 "exchange($self, fd, timeout, /)\n"
 "--\n\n"
-"Send and receive on a connected, non-blocking, plain socket until a call has finished, a PING was\n"
-"answered, the connection has closed, or `timeout` seconds (None: no limit) have passed; return\n"
-"finished(). Errors of the socket close the connection.");
+"Send and receive on a connected, non-blocking, plain socket until a call has finished, the server's\n"
+"settings or the answer to a PING have come, the connection has closed, or `timeout` seconds (None:\n"
+"no limit) have passed; return finished(). Errors of the socket close the connection. It reads before\n"
+"it writes, so that a call is not sent to a server that has said good-bye.");
 
 PyObject *PyMvn_RpcConnection_Exchange(PyObject *object, PyObject *const *args, Py_ssize_t n_args)
 {
@@ -219,9 +237,12 @@ PyObject *PyMvn_RpcConnection_Exchange(PyObject *object, PyObject *const *args, 
         if (self->inbox == NULL) {
             self->inbox = mvn_malloc_array(INBOX_SIZE, 1);
         }
-        int status = self->inbox == NULL ? -1 : exchange(self, fd, until, &signalled);
+        bool ready = self->inbox != NULL;
+        if (ready) {
+            exchange(self, fd, until, &signalled);
+        }
         PyMvn_RpcConnection_Leave(self);
-        if (status < 0) {
+        if (!ready) {
             return PyErr_NoMemory();
         }
         /* Handlers run Python code, perhaps on this connection. */
