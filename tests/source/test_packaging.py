@@ -33,9 +33,10 @@ def test_missing_library_is_named(tmp_path: Path) -> None:
 
 
 def test_flags_may_come_from_the_environment(tmp_path: Path) -> None:
-    done = setup(
-        "--version", PATH=str(tmp_path), PROTOBUF_C_CFLAGS="", PROTOBUF_C_LIBS="-lprotobuf-c"
-    )
+    libraries = {"PROTOBUF_C": "-lprotobuf-c", "NGHTTP2": "-lnghttp2", "ZLIB": "-lz"}
+    environment = {f"{prefix}_LIBS": flag for prefix, flag in libraries.items()}
+    environment |= {f"{prefix}_CFLAGS": "" for prefix in libraries}
+    done = setup("--version", PATH=str(tmp_path), **environment)
     assert done.returncode == 0, done.stderr
 
 
