@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from . import data
-from .measure import cpu_seconds
+from .measure import cpu_seconds, freeze_heap
 
 IN_FLIGHT = 64
 PEERS = ("milvus_native", "pymilvus")
@@ -87,7 +87,9 @@ def child(peer: str, port: str) -> None:
     uri = f"http://127.0.0.1:{port}"
     client = sync_class(uri)
     costs = {}
-    for name, (call, count) in sync_cases(client).items():
+    cases = sync_cases(client)
+    freeze_heap()
+    for name, (call, count) in cases.items():
         call()
         before = cpu_seconds()
         for _ in range(count):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import milvus_native.results  # noqa: F401  (registers the result types with the core)
 import numpy as np
 from pymilvus.client.abstract import CollectionSchema as Described
 from pymilvus.client.prepare import Prepare
 from pymilvus.client.search_result import SearchResult
 from pymilvus.grpc_gen import milvus_pb2
 
+import milvus_native.results  # noqa: F401  (registers the result types with the core)
 from milvus_native import _core
 
 from . import data
