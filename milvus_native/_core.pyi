@@ -1,10 +1,10 @@
 """Stub of the C core. Each section names the file that implements it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, final
+from typing import Any, Final, TypeAlias, final
 
 from _typeshed import FileDescriptorLike, structseq
-from typing_extensions import Buffer, Self, TypeAlias, disjoint_base
+from typing_extensions import Buffer, Self, disjoint_base
 
 from milvus_native.results import HybridExtraList, SearchResult
 
@@ -321,7 +321,7 @@ class RpcConnection:
         tag: object,
         /,
     ) -> int: ...
-    def cancel(self, id: int, code: int, text: str, /) -> bool: ...
+    def cancel(self, id: int, code: int, text: str, /) -> bool: ...  # noqa: A002
     def data_to_send(self) -> bytes: ...
     def receive(self, data: Buffer, /) -> list[_RpcResult]: ...
     def exchange(self, fd: FileDescriptorLike, timeout: float | None, /) -> list[_RpcResult]: ...

@@ -1,3 +1,7 @@
+/* clock_gettime is POSIX, not C11; the value is the one that Python.h asks for. */
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
 #include "rpc_connection.h"
 
 #include <time.h>

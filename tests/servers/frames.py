@@ -40,8 +40,8 @@ class Frame(NamedTuple):
         return int(struct.unpack(">I", self.payload)[0])
 
 
-def frame(type: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", type, flags, stream) + payload
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
 
 
 def parse(data: bytes) -> tuple[list[Frame], bytes]:
