@@ -74,7 +74,8 @@ def main() -> None:
     results = HERE / "results"
     results.mkdir(exist_ok=True)
     for name, rows in sections.items():
-        record = {"command": sys.argv, "environment": environment(), "rows": rows}
+        command = ["python", "-m", "benchmarks.run", *sys.argv[1:]]
+        record = {"command": command, "environment": environment(), "rows": rows}
         (results / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
         print(f"\n## {name}\n\n{table(rows)}")
 
