@@ -10,6 +10,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
+BENCH_ARGS ?=
 
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
@@ -68,6 +69,10 @@ fuzz: $(STAMPS)/system ## run the libFuzzer targets for FUZZ_SECONDS (60) each; 
 .PHONY: lint
 lint: $(STAMPS)/built $(STAMPS)/test-packages ## ruff, mypy --strict, stubtest, and the C compilers with warnings as errors
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/lint.sh
+
+.PHONY: bench
+bench: $(STAMPS)/built $(STAMPS)/test-packages ## measure client CPU beside pymilvus's, on a canned server
+	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
 
 .PHONY: wheel
 wheel: $(STAMPS)/system ## build a wheel that needs nothing but pip, and try it in a clean environment
