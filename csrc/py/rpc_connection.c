@@ -518,6 +518,8 @@ static PyMethodDef connection_methods[] = {
     {"ping", connection_ping, METH_NOARGS, ping_doc},
     {"exchange", (PyCFunction)(void (*)(void))PyMvn_RpcConnection_Exchange, METH_FASTCALL,
      PyMvn_RpcConnection_ExchangeDoc},
+    {"pump", (PyCFunction)(void (*)(void))PyMvn_RpcConnection_Pump, METH_FASTCALL,
+     PyMvn_RpcConnection_PumpDoc},
     {NULL, NULL, 0, NULL},
 };
 

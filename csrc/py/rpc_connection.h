@@ -16,7 +16,7 @@ typedef struct {
     PyThreadState *detached;    /* of that thread, while it works without the GIL */
     PyMvn_RpcCall *calls;       /* all that hold references; changed only under the GIL */
     PyMvn_RpcCall *dead;        /* those the engine has let go of, to be freed */
-    uint8_t *inbox;             /* where exchange receives; INBOX_SIZE bytes, made when needed */
+    uint8_t *inbox;             /* where exchange and pump receive; INBOX_SIZE bytes, made when needed */
     atomic_uint_fast64_t bytes_sent; /* as the engine counts them; for readers outside */
     atomic_uint_fast64_t bytes_received;
 } PyMvn_RpcConnection;
@@ -34,9 +34,11 @@ PyObject *PyMvn_RpcConnection_Collect(PyMvn_RpcConnection *self);
 /* Nanoseconds of the system's monotonic clock. */
 int64_t PyMvn_RpcConnection_Now(void);
 
-/* rpc_exchange.c: the method exchange(fd, timeout). */
+/* rpc_exchange.c: the methods exchange(fd, timeout) and pump(fd, receive). */
 PyObject *PyMvn_RpcConnection_Exchange(PyObject *self, PyObject *const *args, Py_ssize_t n_args);
+PyObject *PyMvn_RpcConnection_Pump(PyObject *self, PyObject *const *args, Py_ssize_t n_args);
 extern const char PyMvn_RpcConnection_ExchangeDoc[];
+extern const char PyMvn_RpcConnection_PumpDoc[];
 
 int PyMvn_RpcConnection_Init(PyObject *module, PyMvn_State *state);
 

@@ -13,6 +13,7 @@
 
 #define INBOX_SIZE ((size_t)64 << 10)
 #define MAX_PIECES 64
+#define PUMP_LIMIT ((size_t)1 << 20)
 
 #ifdef MSG_NOSIGNAL
 #define SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -214,6 +215,15 @@ const char PyMvn_RpcConnection_ExchangeDoc[] = PyDoc_STR(
 "no limit) have passed; return finished(). Errors of the socket close the connection. It reads before\n"
 "it writes, so that a call is not sent to a server that has said good-bye.");
 
+/* Memory for what exchange and pump receive. False if there is none. Entered. */
+static bool have_inbox(PyMvn_RpcConnection *self)
+{
+    if (self->inbox == NULL) {
+        self->inbox = mvn_malloc_array(INBOX_SIZE, 1);
+    }
+    return self->inbox != NULL;
+}
+
 PyObject *PyMvn_RpcConnection_Exchange(PyObject *object, PyObject *const *args, Py_ssize_t n_args)
 {
     PyMvn_RpcConnection *self = (PyMvn_RpcConnection *)object;
@@ -234,10 +244,7 @@ PyObject *PyMvn_RpcConnection_Exchange(PyObject *object, PyObject *const *args, 
         if (PyMvn_RpcConnection_Enter(self) < 0) {
             return NULL;
         }
-        if (self->inbox == NULL) {
-            self->inbox = mvn_malloc_array(INBOX_SIZE, 1);
-        }
-        bool ready = self->inbox != NULL;
+        bool ready = have_inbox(self);
         if (ready) {
             exchange(self, fd, until, &signalled);
         }
@@ -251,4 +258,94 @@ PyObject *PyMvn_RpcConnection_Exchange(PyObject *object, PyObject *const *args, 
         }
     } while (signalled);
     return PyMvn_RpcConnection_Collect(self);
+}
+
+/* ---- without waiting, for event loops ---- */
+
+/* Takes in what has come, up to PUMP_LIMIT bytes so that others get their turn. False if the socket is
+ * through; errno, or 0 for its regular end, is in `*error`. Without the GIL. */
+static bool take_in(PyMvn_RpcConnection *self, int fd, int *error)
+{
+    io_round round = {.fd = fd};
+    outcome got;
+    for (size_t taken = 0; taken < PUMP_LIMIT; taken += round.size) {
+        round.size = 0;
+        if (!receive_ready(self, &round, &got)) {
+            break;
+        }
+        if (got == GOT_SIGNAL) {
+            continue;
+        }
+        if (got != GOT_BYTES) {
+            *error = got == GOT_END ? 0 : round.error;
+            return false;
+        }
+        if (mvn_connection_receive(self->connection, self->inbox, round.size) != MVN_OK ||
+            round.size < INBOX_SIZE) {
+            break;
+        }
+    }
+    return true;
+}
+
+/* Whether bytes wait for the socket. Entered. */
+static bool pump(PyMvn_RpcConnection *self, int fd, bool receive)
+{
+    bool broken = false, blocked = false;
+    int error = 0;
+
+    self->detached = PyEval_SaveThread();
+    bool alive = !receive || take_in(self, fd, &error);
+    if (alive) {
+        blocked = send_ready(self->connection, fd, &broken);
+    }
+    if (broken) {
+        /* There may still be an answer that says why. */
+        error = errno;
+        int ignored;
+        (void)(receive || take_in(self, fd, &ignored));
+        alive = false;
+    }
+    PyThreadState *detached = self->detached;
+    self->detached = NULL;
+    PyEval_RestoreThread(detached);
+    if (!alive) {
+        lose(self, error);
+    }
+    return blocked && alive;
+}
+
+const char PyMvn_RpcConnection_PumpDoc[] = PyDoc_STR(
+"pump($self, fd, receive, /)\n"
+"--\n\n"
+"Do what a connected, non-blocking, plain socket allows without waiting: take in what has come, if\n"
+"`receive`, and send. Returns (finished(), whether bytes wait until the socket takes more). Errors of\n"
+"the socket close the connection.");
+
+PyObject *PyMvn_RpcConnection_Pump(PyObject *object, PyObject *const *args, Py_ssize_t n_args)
+{
+    PyMvn_RpcConnection *self = (PyMvn_RpcConnection *)object;
+
+    if (n_args != 2) {
+        PyErr_Format(PyExc_TypeError, "pump() takes 2 arguments, %zd given", n_args);
+        return NULL;
+    }
+    int fd = PyObject_AsFileDescriptor(args[0]);
+    int receive = fd < 0 ? -1 : PyObject_IsTrue(args[1]);
+    if (receive < 0 || PyMvn_RpcConnection_Enter(self) < 0) {
+        return NULL;
+    }
+    bool ready = have_inbox(self);
+    bool blocked = ready && pump(self, fd, receive != 0);
+    PyMvn_RpcConnection_Leave(self);
+    if (!ready) {
+        return PyErr_NoMemory();
+    }
+    PyObject *finished = PyMvn_RpcConnection_Collect(self);
+    if (finished == NULL) {
+        return NULL;
+    }
+    PyObject *result = PyTuple_Pack(2, finished, blocked ? Py_True : Py_False);
+    Py_DECREF(finished);
+    return result;
 }
