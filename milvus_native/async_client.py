@@ -70,7 +70,7 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
         """Parameters as of MilvusClient. Nothing is connected yet."""
         super().__init__(uri, user, password, db_name, token, timeout, kwargs)
         self._connection: AsyncConnection = AsyncConnection(
-            self._config, self._transport_name, timeout
+            self._config, self._transport_name, timeout, self._observer
         )
         self._driver = AsyncDriver(self._connection)
         self._sync_delegate = delegates.SyncDelegate(self._config, timeout)

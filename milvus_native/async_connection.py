@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import delegates, errors, transport
 from .config import ConnectionConfig
 from .connection import Connection, Link, opening
-from .transport.base import AsyncTransport
+from .transport.base import AsyncTransport, Usage
+
+if TYPE_CHECKING:
+    from .observing import Observer
 
 
 class LoopLink(Link[AsyncTransport]):
@@ -42,8 +45,14 @@ class LoopLink(Link[AsyncTransport]):
 class AsyncConnection(Connection):
     """The async client's links, one for each event loop that has used it. Thread-safe."""
 
-    def __init__(self, config: ConnectionConfig, name: str, timeout: float | None) -> None:
-        super().__init__(config, name, timeout)
+    def __init__(
+        self,
+        config: ConnectionConfig,
+        name: str,
+        timeout: float | None,
+        observer: Observer | None = None,
+    ) -> None:
+        super().__init__(config, name, timeout, observer)
         self._links: dict[asyncio.AbstractEventLoop, LoopLink] = {}
 
     def present_link(self) -> LoopLink | None:
@@ -79,10 +88,18 @@ class AsyncConnection(Connection):
             elif loop.is_closed():
                 del self._links[loop]
                 link.drop(loop)
+                self._past = self._past.plus(link.transport.usage().past())
 
     @property
     def is_open(self) -> bool:
         return bool(self._links)
+
+    def usage(self) -> Usage:
+        with opening():
+            total = self._past
+            for link in self._links.values():
+                total = total.plus(link.transport.usage())
+        return total
 
     def renew(self) -> None:
         for link in list(self._links.values()):
@@ -112,6 +129,8 @@ class AsyncConnection(Connection):
             self.closed = True
             self._drop_dead()
             links, self._links = self._links, {}
+            for link in links.values():
+                self._past = self._past.plus(link.transport.usage().past())
         return links
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from . import errors, memory, schema_cache
 from ._core import StatusError
@@ -14,7 +14,10 @@ from .connection import handshake
 from .effects import Effect, Encode, Handshake, NeedSchema, Operation, Rpc, Wait
 from .errors import ConnectFailed
 from .flights import Flight
-from .transport.base import RpcError
+from .transport.base import OK, RpcError
+
+if TYPE_CHECKING:
+    from .observing import Observer
 
 T = TypeVar("T")
 
@@ -84,18 +87,41 @@ class AsyncDriver:
                 if headers is None:
                     await self._drive(handshake(link), call)
                     headers = link.headers or link.authorization()
-                reply = await link.transport.unary(
-                    rpc.method,
-                    rpc.request,
-                    timeout=call.remaining(),
-                    metadata=call.metadata(headers),
-                )
+                metadata = call.metadata(headers)
+                observer = self._connection.observer
+                if observer is not None:
+                    reply = await self._observed(observer, rpc, call, link, metadata)
+                else:
+                    reply = await link.transport.unary(
+                        rpc.method, rpc.request, timeout=call.remaining(), metadata=metadata
+                    )
                 if len(rpc.request) + len(reply) > memory.SMALLEST:
                     memory.expect(max(len(rpc.request), len(reply)))
                 return reply if rpc.decode is None else rpc.decode(reply)
             except (RpcError, ConnectFailed, StatusError) as error:
-                delay = call.failed(error, link, headers)
+                delay = call.failed(error, rpc, link, headers)
             await asyncio.sleep(delay)
+
+    async def _observed(
+        self,
+        observer: Observer,
+        rpc: Rpc,
+        call: Call,
+        link: LoopLink,
+        metadata: list[tuple[str, str | bytes]],
+    ) -> bytes:
+        call.attempts += 1
+        observation = observer.begin(rpc, call.attempts)
+        metadata += observation.headers
+        try:
+            reply = await link.transport.unary(
+                rpc.method, rpc.request, timeout=call.remaining(), metadata=metadata
+            )
+        except BaseException as error:
+            observation.failed(error)
+            raise
+        observation.end(OK, len(reply))
+        return reply
 
     async def _encode(self, effect: Encode, call: Call) -> bytes:
         encoder = effect.encoder

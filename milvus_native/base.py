@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import errors, requests, transport
 from .calls import CALL_KEYWORDS, Call
@@ -12,6 +12,9 @@ from .config import ConnectionConfig
 from .connection import Connection
 from .delegates import original
 from .scope import Scope
+
+if TYPE_CHECKING:
+    from .observing import Observer
 
 INSERT_KEYWORDS = CALL_KEYWORDS | {"namespace", "schema"}
 UPSERT_KEYWORDS = INSERT_KEYWORDS | {"field_ops", "partial_update"}
@@ -43,11 +46,14 @@ class BaseClient:
     ) -> None:
         options.pop("dedicated", None)  # connections are never shared
         options.pop("cluster_id", None)
-        self._transport_name = str(options.pop("transport", transport.DEFAULT))
-        transport.check_name(self._transport_name)
+        name = options.pop("transport", None)
+        on_call, tracing = options.pop("on_call", None), options.pop("tracing", False)
+        self._retry_writes = bool(options.pop("retry_writes", False))
         if not token and user and password:
             token = f"{user}:{password}"
         self._config = ConnectionConfig.from_uri(uri, token=token, db_name=db_name, **options)
+        self._transport_name = transport.choose(name, self._config)
+        self._observer = observer(self._config.address, on_call, tracing)
         self._timeout = timeout
         self._known_scope: Scope | None = None
         self._count_lock = threading.Lock()
@@ -60,17 +66,21 @@ class BaseClient:
     def stats(self) -> dict[str, Any]:
         """What this client has done so far.
 
-        "delegated": data-plane calls that went to pymilvus whole, by method; "control":
-        control-plane calls that did; "retries": requests sent again; "reconnects": sessions
-        opened again.
+        "calls": requests sent; "retries": those of them that were sent again; "bytes_sent" and
+        "bytes_received": on the wire, or of messages with transport="grpc"; "open_connections":
+        now; "reconnects": sessions opened again; "transport": its name; "delegated": data-plane
+        calls that went to pymilvus whole, by method; "control": control-plane calls that did.
         """
         counters = self._connection.counters
+        usage = self._connection.usage()
         with self._count_lock:
             return {
                 "delegated": dict(self._delegated_calls),
                 "control": dict(self._control_calls),
                 "retries": counters.retries,
                 "reconnects": counters.reconnects,
+                "transport": self._transport_name,
+                **usage._asdict(),
             }
 
     def get_server_type(self) -> str:
@@ -105,7 +115,7 @@ class BaseClient:
         return scope
 
     def _call(self, name: str, scope: Scope, timeout: Any, options: Mapping[str, Any]) -> Call:
-        return Call(name, scope, timeout, self._connection.counters, options)
+        return Call(name, scope, timeout, self._connection.counters, options, self._retry_writes)
 
     def _set_database(self, db_name: str) -> None:
         self._config.db_name = db_name
@@ -127,6 +137,20 @@ class BaseClient:
     def _count_control(self, method: str) -> None:
         with self._count_lock:
             self._control_calls[method] = self._control_calls.get(method, 0) + 1
+
+
+def observer(address: str, on_call: Any, tracing: bool) -> Observer | None:
+    """What tells `on_call` and OpenTelemetry, if anybody is to be told.
+
+    TypeError if `on_call` cannot be called, ImportError if opentelemetry-api is missing.
+    """
+    if on_call is None and not tracing:
+        return None
+    if on_call is not None and not callable(on_call):
+        raise TypeError(f"on_call must be a function of a CallEvent, not {on_call!r}")
+    from .observing import Observer
+
+    return Observer(address, on_call, tracing)
 
 
 def check_rows(data: Any) -> None:

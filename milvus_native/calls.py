@@ -1,12 +1,14 @@
 """One call of the user: its deadline, its headers, and the rules of retrying.
 
 One monotonic deadline covers a whole call: handshake, schema, encoding, every try and the waiting
-in between. What is retried, how often and how fast follows pymilvus's retry_on_rpc_failure.
+in between. What is retried, and how often, follows pymilvus's retry_on_rpc_failure; but a write
+that would count twice is sent again only when the server cannot have seen it.
 """
 
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 from . import errors
 from ._core import StatusError
 from .connection import Counters, Headers, Link
-from .effects import Handshake
+from .effects import Handshake, Rpc
 from .errors import ConnectFailed, GaveUp
 from .scope import Scope
 from .transport.base import (
@@ -35,8 +37,13 @@ Failure = RpcError | ConnectFailed | StatusError
 RETRY_TIMES = 75
 FIRST_BACK_OFF = 0.01  # seconds
 BACK_OFF_FACTOR = 3
-LONGEST_BACK_OFF = 3.0
+LONGEST_BACK_OFF = 1.0  # after an outage the server is asked again within a second
+LONGEST_RATE_BACK_OFF = 3.0
 SHORTEST_TRY = 0.002  # with less time than this left, another try has no prospects
+
+NOT_SENT_AGAIN = (
+    "The server may have acted on the request, so it was not sent again (retry_writes=True would)"
+)
 
 NOT_RETRIED = frozenset(
     {
@@ -61,6 +68,7 @@ CALL_KEYWORDS = frozenset(
         "log_level",
         "retry_on_rate_limit",
         "retry_times",
+        "retry_writes",
     }
 )
 
@@ -77,8 +85,10 @@ class Call:
         "_counters",
         "_extra",
         "_failure",
+        "_retry_writes",
         "_timeout_error",
         "_tries",
+        "attempts",
         "deadline",
         "name",
         "options",
@@ -94,6 +104,7 @@ class Call:
         timeout: Any,
         counters: Counters,
         options: Mapping[str, Any] = NO_OPTIONS,
+        retry_writes: bool = False,
     ) -> None:
         self.name = name
         self.scope = scope
@@ -116,7 +127,9 @@ class Call:
             if level:
                 self._extra = (("log_level", level),)
         self._counters = counters
+        self._retry_writes = retry_writes
         self._tries = 0
+        self.attempts = 0  # requests sent, for observers
         self._back_off = FIRST_BACK_OFF
         self._failure: Failure | None = None
 
@@ -170,18 +183,30 @@ class Call:
             return bool(self.options.get("retry_on_rate_limit", True))
         return "STREAMING_CODE_REPLICATE_VIOLATION" in error.reason
 
-    def failed(self, error: Failure, link: Link[Any], headers: Headers | None) -> float:
-        """Seconds to wait before the next try after `error`, or raises what ends the call."""
+    def _is_safe(self, error: Failure, rpc: Rpc) -> bool:
+        """Whether sending `rpc` again cannot do twice what was asked for once."""
+        return (
+            rpc.idempotent
+            or not (isinstance(error, RpcError) and error.sent)
+            or bool(self.options.get("retry_writes", self._retry_writes))
+        )
+
+    def failed(self, error: Failure, rpc: Rpc, link: Link[Any], headers: Headers | None) -> float:
+        """Seconds until `rpc` is to be sent again after `error`, or raises what ends the call."""
         if not self._is_passing(error, link):
             late = isinstance(error, RpcError) and error.code == DEADLINE_EXCEEDED
             if late and self.deadline is not None and self._failure is not None:
                 raise GaveUp(self.limit_text(), self._failure, True) from error
             raise error
+        if not self._is_safe(error, rpc):
+            if _concerns_session(error):
+                link.lost(headers)
+            raise GaveUp(f"[{self.name}] {NOT_SENT_AGAIN}", error, False) from error
         self._tries += 1
         self._failure = error
         if _concerns_session(error):
             link.lost(headers)
-        delay = self._back_off
+        delay = self._back_off * random.uniform(0.75, 1.25)
         if self.deadline is None:
             if self._tries > self._retry_times():
                 raise GaveUp(self.limit_text(), error, False) from error
@@ -190,7 +215,9 @@ class Call:
             if left < 2 * SHORTEST_TRY:
                 raise GaveUp(self.limit_text(), error, True) from error
             delay = min(delay, left / 2)  # the last wait leaves time for a last try
-        self._back_off = min(self._back_off * BACK_OFF_FACTOR, LONGEST_BACK_OFF)
+        limited = isinstance(error, StatusError) and errors.is_rate_limit(error)
+        longest = LONGEST_RATE_BACK_OFF if limited else LONGEST_BACK_OFF
+        self._back_off = min(self._back_off * BACK_OFF_FACTOR, longest)
         self._counters.retried()
         return delay
 

@@ -65,14 +65,17 @@ class MilvusClient(BaseClient, Definition, Administration):
         of a local file that ends in .db, which milvus-lite then serves. `timeout` is for
         connecting, 10 seconds if None. kwargs: secure, server_name, ca_pem_path,
         client_pem_path, client_key_path, server_pem_path, grpc_options (dict), option (dict of
-        str sent at connecting), transport.
+        str sent at connecting), transport ("native" or "grpc"; by default it is the native
+        one, unless `grpc_options` or an HTTP proxy in the environment need grpcio), retry_writes
+        (True: an insert that may have reached the server is sent again), on_call (a function that
+        is called with a CallEvent for each request), tracing (True: OpenTelemetry spans).
 
         Raises ConnectionConfigException for a bad URI, and MilvusException with code 2 when the
         server cannot be reached.
         """
         super().__init__(uri, user, password, db_name, token, timeout, kwargs)
         self._delegate = SyncDelegate(self._config, timeout)
-        connection = SyncConnection(self._config, self._transport_name, timeout)
+        connection = SyncConnection(self._config, self._transport_name, timeout, self._observer)
         self._connection: SyncConnection = connection
         self._driver = SyncDriver(connection)
         try:

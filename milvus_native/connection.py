@@ -10,15 +10,18 @@ import os
 import threading
 from binascii import b2a_base64
 from contextlib import AbstractContextManager
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import errors, forking, transport
 from ._core import StatusError, connect_request, parse_connect
 from .config import CONNECT_TIMEOUT, ConnectionConfig
 from .effects import Handshake, Operation, Wait
 from .flights import Flights
-from .transport.base import DEADLINE_EXCEEDED, RpcError, SyncTransport
+from .transport.base import DEADLINE_EXCEEDED, RpcError, SyncTransport, Usage
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .observing import Observer
 
 Headers = tuple[tuple[str, "str | bytes"], ...]
 TransportT = TypeVar("TransportT")
@@ -77,7 +80,9 @@ class Link(Generic[TransportT]):
 
     def authorization(self) -> Headers:
         token = self.config.token
-        return (("authorization", b2a_base64(token.encode(), newline=False)),) if token else ()
+        if not token:
+            return ()
+        return (("authorization", b2a_base64(token.encode(), newline=False).decode()),)
 
     def open_session(self, identifier: int, server_info: dict[str, str]) -> None:
         if self.was_ready:
@@ -148,17 +153,29 @@ def _connect_request(config: ConnectionConfig) -> bytes:
 class Connection:
     """What both kinds of connection are made from."""
 
-    def __init__(self, config: ConnectionConfig, name: str, timeout: float | None) -> None:
+    def __init__(
+        self,
+        config: ConnectionConfig,
+        name: str,
+        timeout: float | None,
+        observer: Observer | None = None,
+    ) -> None:
         self.config = config
         self.transport_name = name
+        self.observer = observer
         self.timeout = CONNECT_TIMEOUT if timeout is None else timeout
         self.counters = Counters()
         self.was_ready = False  # whether the server was ever reached
         self.closed = False
+        self._past = Usage()  # of transports that are closed
 
     @property
     def is_open(self) -> bool:
         """Whether there is something to close."""
+        raise NotImplementedError
+
+    def usage(self) -> Usage:
+        """What the transports have done so far."""
         raise NotImplementedError
 
     def renew(self) -> None:
@@ -169,9 +186,7 @@ class Connection:
 class SyncConnection(Connection):
     """The sync client's one link. Thread-safe."""
 
-    def __init__(self, config: ConnectionConfig, name: str, timeout: float | None) -> None:
-        super().__init__(config, name, timeout)
-        self._link: Link[SyncTransport] | None = None
+    _link: Link[SyncTransport] | None = None
 
     def link(self) -> Link[SyncTransport]:
         """The link of this process. Raises MilvusException when the client is closed."""
@@ -197,6 +212,10 @@ class SyncConnection(Connection):
     def is_open(self) -> bool:
         return self._link is not None
 
+    def usage(self) -> Usage:
+        link = self._link
+        return self._past if link is None else self._past.plus(link.transport.usage())
+
     def renew(self) -> None:
         link = self._link
         if link is not None:
@@ -209,5 +228,6 @@ class SyncConnection(Connection):
         if link is not None:
             if link.pid == os.getpid():
                 link.transport.close()
+                self._past = self._past.plus(link.transport.usage().past())
             else:
                 link.transport.abandon()

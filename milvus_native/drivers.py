@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from . import errors, memory, schema_cache
 from ._core import StatusError
@@ -13,7 +13,10 @@ from .connection import Link, SyncConnection, handshake
 from .effects import Effect, Encode, Handshake, NeedSchema, Operation, Rpc, Wait
 from .errors import ConnectFailed
 from .flights import Flight
-from .transport.base import RpcError, SyncTransport
+from .transport.base import OK, RpcError, SyncTransport
+
+if TYPE_CHECKING:
+    from .observing import Observer
 
 T = TypeVar("T")
 
@@ -79,18 +82,41 @@ class SyncDriver:
                 if headers is None:
                     self._drive(handshake(link), call)
                     headers = link.headers or link.authorization()
-                reply = link.transport.unary(
-                    rpc.method,
-                    rpc.request,
-                    timeout=call.remaining(),
-                    metadata=call.metadata(headers),
-                )
+                metadata = call.metadata(headers)
+                observer = self._connection.observer
+                if observer is not None:
+                    reply = self._observed(observer, rpc, call, link, metadata)
+                else:
+                    reply = link.transport.unary(
+                        rpc.method, rpc.request, timeout=call.remaining(), metadata=metadata
+                    )
                 if len(rpc.request) + len(reply) > memory.SMALLEST:
                     memory.expect(max(len(rpc.request), len(reply)))
                 return reply if rpc.decode is None else rpc.decode(reply)
             except (RpcError, ConnectFailed, StatusError) as error:
-                delay = call.failed(error, link, headers)
+                delay = call.failed(error, rpc, link, headers)
             time.sleep(delay)
+
+    def _observed(
+        self,
+        observer: Observer,
+        rpc: Rpc,
+        call: Call,
+        link: Link[SyncTransport],
+        metadata: list[tuple[str, str | bytes]],
+    ) -> bytes:
+        call.attempts += 1
+        observation = observer.begin(rpc, call.attempts)
+        metadata += observation.headers
+        try:
+            reply = link.transport.unary(
+                rpc.method, rpc.request, timeout=call.remaining(), metadata=metadata
+            )
+        except BaseException as error:
+            observation.failed(error)
+            raise
+        observation.end(OK, len(reply))
+        return reply
 
     def _handshake(self, effect: Handshake, call: Call) -> bytes:
         link = self._connection.link()

@@ -84,11 +84,14 @@ def upsert(
 def _write(
     scope: Scope, method: str, collection_name: str, data: Any, **options: Any
 ) -> Operation[Mutation]:
+    # Appending to an array twice, for one, is more than doing it once.
+    idempotent = method != "Insert" and not options.get("field_ops")
+
     def send(schema: Schema) -> Operation[Mutation]:
         encoder = RowEncoder(schema, data, collection_name=collection_name, **options)
         request: bytes = yield Encode(encoder)
         mutation: Mutation = yield Rpc(
-            method, request, idempotent=method != "Insert", decode=decode_mutation
+            method, request, idempotent=idempotent, decode=decode_mutation
         )
         return mutation
 

@@ -27,20 +27,11 @@ from milvus_native.arguments import (
     param_error,
     raise_as_pymilvus,
 )
+from milvus_native.calls import CALL_KEYWORDS
 from milvus_native.parameters import ann_pairs, query_pairs, rank_pairs
 
-# Read by whoever sends the request, or by nobody; none of them changes it.
-_CALL_KEYWORDS = frozenset(
-    {
-        "timeout",
-        "retry_times",
-        "retry_on_rate_limit",
-        "log_level",
-        "log-level",
-        "client_request_id",
-        "client-request-id",
-    }
-)
+# Read by whoever sends the request; none of them changes it.
+_CALL_KEYWORDS = CALL_KEYWORDS | {"timeout"}
 _READ_KEYWORDS = _CALL_KEYWORDS | {
     "cluster_id",
     "collection_id",

@@ -5,12 +5,14 @@ A transport knows no message, retries nothing, and adds no header of its own bey
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 SERVICE = "/milvus.proto.milvus.MilvusService/"
 
 # gRPC status codes (https://grpc.io/docs/guides/status-codes).
+OK = 0
 CANCELLED = 1
 UNKNOWN = 2
 INVALID_ARGUMENT = 3
@@ -28,7 +30,7 @@ UNAVAILABLE = 14
 DATA_LOSS = 15
 UNAUTHENTICATED = 16
 
-# Lower-case keys; values of keys ending in -bin, and base64 tokens, are bytes.
+# Lower-case keys; values of keys ending in -bin are bytes.
 Metadata = Sequence[tuple[str, "str | bytes"]]
 
 
@@ -55,6 +57,22 @@ class RpcError(Exception):
         self.original = original
 
 
+class Usage(NamedTuple):
+    """What a transport has done: calls begun, bytes on the wire, and connections now open."""
+
+    calls: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    open_connections: int = 0
+
+    def plus(self, other: Usage) -> Usage:
+        return Usage(*map(operator.add, self, other))
+
+    def past(self) -> Usage:
+        """The same once its connections are closed."""
+        return self._replace(open_connections=0)
+
+
 class SyncTransport(Protocol):
     """Used by any number of threads at once."""
 
@@ -62,6 +80,10 @@ class SyncTransport(Protocol):
         self, method: str, request: bytes, *, timeout: float | None, metadata: Metadata
     ) -> bytes:
         """Calls MilvusService.`method`. `timeout` in seconds covers connecting too; None waits."""
+        ...
+
+    def usage(self) -> Usage:
+        """What it has done so far."""
         ...
 
     def close(self) -> None:
@@ -79,6 +101,10 @@ class AsyncTransport(Protocol):
     async def unary(
         self, method: str, request: bytes, *, timeout: float | None, metadata: Metadata
     ) -> bytes: ...
+
+    def usage(self) -> Usage:
+        """What it has done so far; from any thread."""
+        ...
 
     async def close(self) -> None: ...
 

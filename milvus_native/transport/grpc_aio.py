@@ -12,7 +12,7 @@ import grpc.aio
 
 from ..config import ConnectionConfig
 from .base import SERVICE, AsyncTransport, Metadata
-from .grpc_common import abandon, channel_options, credentials, rpc_error
+from .grpc_common import Meter, abandon, channel_options, credentials, rpc_error
 from .grpc_sync import GrpcTransport
 
 # The process whose threads grpc.aio polls with. It never starts others in a forked child.
@@ -42,6 +42,8 @@ class GrpcAioTransport:
         else:
             self._channel = grpc.aio.secure_channel(config.address, secrets, options=options)
         self._calls: dict[str, Any] = {}
+        self._meter = Meter()
+        self.usage = self._meter.usage
 
     async def unary(
         self, method: str, request: bytes, *, timeout: float | None, metadata: Metadata
@@ -49,10 +51,13 @@ class GrpcAioTransport:
         call = self._calls.get(method)
         if call is None:
             call = self._calls[method] = self._channel.unary_unary(SERVICE + method)
+        self._meter.count(len(request), 0, 1)
         try:
-            return cast(bytes, await call(request, timeout=timeout, metadata=metadata))
+            reply = cast(bytes, await call(request, timeout=timeout, metadata=metadata))
         except grpc.RpcError as error:
             raise rpc_error(error) from None
+        self._meter.count(0, len(reply))
+        return reply
 
     async def close(self) -> None:
         await self._channel.close()
@@ -71,6 +76,7 @@ class ThreadedTransport:
 
     def __init__(self, config: ConnectionConfig) -> None:
         self._transport = GrpcTransport(config)
+        self.usage = self._transport.usage
         self._threads = ThreadPoolExecutor(CALLS_IN_CHILD, thread_name_prefix="milvus_native")
 
     async def unary(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import grpc
 
 from ..config import ConnectionConfig
-from .base import UNAVAILABLE, Metadata, RpcError
+from .base import UNAVAILABLE, Metadata, RpcError, Usage
 
 # pymilvus's own settings, then ours. A channel of its own for each client, so that close() closes;
 # and a server that is back after an outage is dialled within a second.
@@ -22,6 +23,23 @@ DEFAULT_OPTIONS: dict[str, Any] = {
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1000,
 }
+
+
+class Meter:
+    """Counts calls, and the bytes of their messages. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._usage = Usage()
+
+    def count(self, sent: int, received: int, calls: int = 0) -> None:
+        with self._lock:
+            self._usage = self._usage.plus(Usage(calls, sent, received))
+
+    def usage(self) -> Usage:
+        """grpcio does not tell of its connections: one channel counts as one."""
+        return self._usage._replace(open_connections=1)
+
 
 CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 

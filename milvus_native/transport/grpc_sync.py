@@ -9,7 +9,7 @@ import grpc
 
 from ..config import ConnectionConfig
 from .base import SERVICE, Metadata
-from .grpc_common import abandon, channel_options, credentials, rpc_error
+from .grpc_common import Meter, abandon, channel_options, credentials, rpc_error
 
 
 class GrpcTransport:
@@ -23,6 +23,8 @@ class GrpcTransport:
         else:
             self._channel = grpc.secure_channel(config.address, secrets, options=options)
         self._calls: dict[str, Callable[..., bytes]] = {}
+        self._meter = Meter()
+        self.usage = self._meter.usage
 
     def unary(
         self, method: str, request: bytes, *, timeout: float | None, metadata: Metadata
@@ -32,10 +34,13 @@ class GrpcTransport:
             call = self._calls[method] = cast(
                 "Callable[..., bytes]", self._channel.unary_unary(SERVICE + method)
             )
+        self._meter.count(len(request), 0, 1)
         try:
-            return call(request, timeout=timeout, metadata=metadata)
+            reply = call(request, timeout=timeout, metadata=metadata)
         except grpc.RpcError as error:
             raise rpc_error(error) from None
+        self._meter.count(0, len(reply))
+        return reply
 
     def close(self) -> None:
         self._channel.close()

@@ -28,16 +28,22 @@ def describe(
     version: int = 1,
     collection_id: int = 7,
     aliases: tuple[str, ...] = (),
+    with_tags: bool = False,
 ) -> bytes:
-    """A collection with a primary key and a vector; `version` is its update timestamp."""
+    """A collection with a primary key and a vector, and an array on demand; `version` is its
+    update timestamp."""
     key = schema_pb2.FieldSchema(fieldID=100, name=pk, is_primary_key=True, data_type=int(pk_type))
     if pk_type == DataType.VARCHAR:
         key.type_params.add(key="max_length", value="100")
     vector = schema_pb2.FieldSchema(fieldID=101, name="vector", data_type=DataType.FLOAT_VECTOR)
     vector.type_params.add(key="dim", value=str(dim))
+    tags = schema_pb2.FieldSchema(fieldID=102, name="tags", data_type=DataType.ARRAY)
+    tags.element_type = int(DataType.INT64)
+    tags.type_params.add(key="max_capacity", value="10")
+    fields = [key, vector, tags] if with_tags else [key, vector]
     return milvus_pb2.DescribeCollectionResponse(
         status=common_pb2.Status(),
-        schema=schema_pb2.CollectionSchema(name=name, fields=[key, vector]),
+        schema=schema_pb2.CollectionSchema(name=name, fields=fields),
         collectionID=collection_id,
         collection_name=name,
         aliases=aliases,

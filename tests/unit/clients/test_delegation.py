@@ -288,7 +288,7 @@ def test_ca_file_alone_is_known_to_the_delegate() -> None:
 
 
 def test_transport_is_checked() -> None:
-    with pytest.raises(ValueError, match="transport must be one of grpc"):
+    with pytest.raises(ValueError, match="transport must be one of native, grpc"):
         MilvusClient("http://h", transport="carrier-pigeon")
 
 

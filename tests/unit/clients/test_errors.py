@@ -94,7 +94,8 @@ def async_outcome(package: Any, server: RecordingServer, call: DataCall, **more:
 
 
 def unshared(package: Any) -> dict[str, bool]:
-    return {"dedicated": True} if package is pymilvus else {}
+    """Options under which both do the same."""
+    return {"dedicated": True} if package is pymilvus else {"retry_writes": True}
 
 
 def forget() -> None:

@@ -47,10 +47,54 @@ def test_transient_failure(
     server: RecordingServer, either: Either, call: DataCall, code: grpc.StatusCode
 ) -> None:
     server.set(call.rpc, Failure(code), Failure(code), call.reply())
-    either.call(call)
+    either.call(call, retry_writes=True)
     first, *rest = server.take(call.rpc)
     assert [other.request for other in rest] == [first.request] * 2
     assert either.client.stats()["retries"] == 2
+
+
+@pytest.mark.parametrize("asked", ["client", "call", "nobody"])
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL])
+@pytest.mark.parametrize("kind", [MilvusClient, AsyncMilvusClient])
+def test_insert_that_may_have_been_made(
+    server: RecordingServer, kind: Any, code: grpc.StatusCode, asked: str
+) -> None:
+    """It is not made twice, unless the user says that it may."""
+    server.set("Insert", Failure(code, "who knows"), ALL_CALLS["insert"].reply())
+    by_client = {"retry_writes": True} if asked == "client" else {}
+    by_call = {"retry_writes": True} if asked == "call" else {}
+
+    def insert() -> None:
+        if kind is MilvusClient:
+            with MilvusClient(server.uri, **by_client) as client:
+                ALL_CALLS["insert"].on(client, **by_call)
+            return
+
+        async def main() -> None:
+            async with AsyncMilvusClient(server.uri, **by_client) as client:
+                await ALL_CALLS["insert"].on(client, **by_call)
+
+        asyncio.run(main())
+
+    if asked == "nobody":
+        text = r"\[insert_rows\] The server may have acted .*retry_writes=True.*who knows"
+        with pytest.raises(MilvusException, match=text) as caught:
+            insert()
+        assert caught.value.code is code
+        assert server.count("Insert") == 1
+    else:
+        insert()
+        assert server.count("Insert") == 2
+
+
+def test_appending_is_not_repeated(server: RecordingServer, either: Either) -> None:
+    """Upserts are, but one that appends to an array does more the second time."""
+    server.set("Upsert", UNAVAILABLE, ALL_CALLS["upsert"].reply())
+    row = {**replies.ROW, "tags": [1]}
+    server.set("DescribeCollection", replies.describe(with_tags=True))
+    with pytest.raises(MilvusException, match="retry_writes"):
+        either.upsert("things", [row], field_ops={"tags": "array_append"})
+    assert server.count("Upsert") == 1
 
 
 @pytest.mark.parametrize("code", RETRIED, ids=lambda code: code.name)

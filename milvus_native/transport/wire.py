@@ -1,0 +1,126 @@
+"""An HTTP/2 engine joined to a connected, non-blocking socket, plain or through TLS.
+
+Both kinds do what the socket allows without waiting (`pump`, for event loops) or wait for
+something to happen (`exchange`, for threads). What goes wrong on the socket shows in the engine:
+it is closed, its calls have finished.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+from .._core import RpcConnection
+
+if TYPE_CHECKING:
+    from .tls import TlsLayer
+
+CHUNK = 64 << 10  # bytes taken from a socket at once
+PUMP_LIMIT = 1 << 20  # bytes after which others get their turn
+
+# A finished call: (tag, code, text, metadata, message, sent); see _core.RpcConnection.
+Result = tuple[Any, int, "str | None", Any, "bytes | None", bool]
+
+
+class PlainWire:
+    """Not thread-safe."""
+
+    __slots__ = ("rpc", "sock")
+
+    def __init__(self, rpc: RpcConnection, sock: socket.socket) -> None:
+        self.rpc = rpc
+        self.sock = sock
+
+    def pump(self, receive: bool) -> tuple[list[Result], bool]:
+        """See RpcConnection.pump."""
+        return self.rpc.pump(self.sock, receive)
+
+    def exchange(self, timeout: float | None) -> list[Result]:
+        """See RpcConnection.exchange."""
+        return self.rpc.exchange(self.sock, timeout)
+
+
+class TlsWire:
+    """The same through a TLS layer whose handshake is done. Not thread-safe."""
+
+    __slots__ = ("_tls", "_unsent", "rpc", "sock")
+
+    def __init__(self, rpc: RpcConnection, sock: socket.socket, tls: TlsLayer) -> None:
+        self.rpc = rpc
+        self.sock = sock
+        self._tls = tls
+        self._unsent = memoryview(b"")  # encrypted
+
+    def pump(self, receive: bool) -> tuple[list[Result], bool]:
+        results: list[Result] = []
+        if receive:
+            self._receive(results)
+        blocked = self._send(results)
+        results += self.rpc.finished()
+        return results, blocked and not self.rpc.closed
+
+    def exchange(self, timeout: float | None) -> list[Result]:
+        rpc = self.rpc
+        by = None if timeout is None else time.monotonic() + timeout
+        before = (rpc.pings_answered, rpc.settings_came)
+        poll = select.poll()
+        receive = True  # to begin with: the server may have gone while nobody looked
+        while True:
+            tick = rpc.tick()
+            results, blocked = self.pump(receive)
+            left = None if by is None else by - time.monotonic()
+            if (
+                results
+                or rpc.closed
+                or before != (rpc.pings_answered, rpc.settings_came)
+                or (left is not None and left <= 0)
+            ):
+                return results
+            poll.register(self.sock, select.POLLIN | (select.POLLOUT if blocked else 0))
+            wait = min((limit for limit in (tick, left) if limit is not None), default=None)
+            receive = bool(poll.poll(None if wait is None else wait * 1000 + 1))
+
+    def _receive(self, results: list[Result]) -> None:
+        taken = 0
+        try:
+            while taken < PUMP_LIMIT:
+                data = self.sock.recv(CHUNK)
+                taken += len(data)
+                self._tls.receive(data)
+                while plain := self._tls.decrypt():
+                    results += self.rpc.receive(plain)
+                if plain is not None:
+                    self.rpc.lost("the server closed the connection")
+                    return
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            self.rpc.lost(lost_text(error))
+
+    def _send(self, results: list[Result]) -> bool:
+        """Whether bytes wait until the socket takes more."""
+        try:
+            while True:
+                if not self._unsent:
+                    data = self.rpc.data_to_send()
+                    encrypted = self._tls.encrypt(data) if data else self._tls.to_send()
+                    self._unsent = memoryview(encrypted)
+                    if not encrypted:
+                        return False
+                self._unsent = self._unsent[self.sock.send(self._unsent) :]
+        except (BlockingIOError, InterruptedError):
+            return True
+        except OSError as error:
+            # There may still be an answer that says why.
+            self._receive(results)
+            self.rpc.lost(lost_text(error))
+            return False
+
+
+Wire = PlainWire | TlsWire
+
+
+def lost_text(error: OSError) -> str:
+    return f"the connection was lost ({error.strerror or error})"
