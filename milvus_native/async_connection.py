@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING, Any
 
-from . import delegates, errors, transport
+from . import delegates, errors, forking, transport
 from .config import ConnectionConfig
 from .connection import Connection, Link, opening
 from .transport.base import AsyncTransport, Usage
@@ -65,7 +64,7 @@ class AsyncConnection(Connection):
     def link(self) -> LoopLink:
         """The link of the running loop. Raises MilvusException when the client is closed."""
         link = self._links.get(asyncio.get_running_loop())
-        if link is not None and link.pid == os.getpid():
+        if link is not None and link.generation == forking.generation:
             return link
         return self._open()
 
@@ -82,7 +81,7 @@ class AsyncConnection(Connection):
     def _drop_dead(self) -> None:
         """Lets go of the links whose loop is closed and of those inherited by a fork."""
         for loop, link in list(self._links.items()):
-            if link.pid != os.getpid():
+            if link.generation != forking.generation:
                 del self._links[loop]
                 link.abandon()
             elif loop.is_closed():

@@ -6,7 +6,6 @@ async_connection.py). A forked child leaves those of its parent alone and opens 
 
 from __future__ import annotations
 
-import os
 import threading
 from binascii import b2a_base64
 from contextlib import AbstractContextManager
@@ -73,7 +72,7 @@ class Link(Generic[TransportT]):
         self.owner = owner
         self.config = owner.config
         self.timeout = owner.timeout  # of the handshake, in seconds
-        self.pid = os.getpid()
+        self.generation = forking.generation  # of the process that opened it
         self.headers: Headers | None = None
         self.server_info: dict[str, str] = {}
         self.was_ready = False
@@ -191,7 +190,7 @@ class SyncConnection(Connection):
     def link(self) -> Link[SyncTransport]:
         """The link of this process. Raises MilvusException when the client is closed."""
         link = self._link
-        if link is not None and link.pid == os.getpid():
+        if link is not None and link.generation == forking.generation:
             return link
         return self._open()
 
@@ -201,7 +200,7 @@ class SyncConnection(Connection):
                 raise errors.closed()
             link = self._link
             if link is not None:
-                if link.pid == os.getpid():
+                if link.generation == forking.generation:
                     return link
                 link.transport.abandon()
             opened = transport.open_sync(self.transport_name, self.config)
@@ -226,7 +225,7 @@ class SyncConnection(Connection):
             self.closed = True
             link, self._link = self._link, None
         if link is not None:
-            if link.pid == os.getpid():
+            if link.generation == forking.generation:
                 link.transport.close()
                 self._past = self._past.plus(link.transport.usage().past())
             else:

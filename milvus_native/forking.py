@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+generation = 0  # of processes: how many forks lie between this one and the first
 _resets: list[Callable[[], None]] = []
 
 
@@ -14,6 +15,8 @@ def in_child(reset: Callable[[], None]) -> None:
 
 
 def _reset_all() -> None:
+    global generation
+    generation += 1
     for reset in _resets:
         reset()
 

@@ -157,16 +157,20 @@ def search(
 ) -> Operation[SearchResult]:
     """kwargs: those of requests.search."""
 
-    def send(schema: Schema | None) -> Operation[SearchResult]:
+    def search_rpc(schema: Schema | None) -> Rpc:
         request = requests.search(
             scope, schema, collection_name, data, round_decimal=round_decimal, **kwargs
         )
-        result: SearchResult = yield Rpc("Search", request, decode=_search_decoder(round_decimal))
+        return Rpc("Search", request, decode=_search_decoder(round_decimal))
+
+    def send(schema: Schema) -> Operation[SearchResult]:
+        result: SearchResult = yield search_rpc(schema)
         return result
 
-    if kwargs.get("schema") or not requests.search_needs_schema(data):
-        return (yield from send(None))
-    return (yield from with_schema(collection_name, send))
+    if requests.search_needs_schema(data) and not kwargs.get("schema"):
+        return (yield from with_schema(collection_name, send))
+    found: SearchResult = yield search_rpc(None)
+    return found
 
 
 def hybrid_search(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from milvus_native.arguments import Scope, integer, is_a, param_error
 
-Pairs = list[tuple[str, str]]
+Pair = tuple[str, str]
+Pairs = list[Pair]
 
 # By DataType: BOOL, INT8 to INT64, STRING, VARCHAR.
 _JSON_TYPES = {
@@ -33,6 +35,8 @@ def ann_pairs(
     kwargs: dict[str, Any],
 ) -> Pairs:
     """SearchRequest.search_params, in pymilvus's order. `given` is the call's search_params."""
+    if not (given or kwargs or search_aggregation or scope.cluster_id):
+        return list(_plain_ann_pairs(limit, round_decimal, anns_field))
     param = dict(given)
     params = param.get("params", _NO_PARAMS)
     if not isinstance(params, dict):
@@ -68,6 +72,20 @@ def ann_pairs(
         _add(pairs, "time_fields", kwargs.get("time_fields"))
     pairs.append(("params", _json(_merged_params(param))))
     return pairs
+
+
+@lru_cache(64, typed=True)  # True and 1 are not the same text
+def _plain_ann_pairs(limit: Any, round_decimal: int, anns_field: str) -> tuple[Pair, ...]:
+    """What ann_pairs makes of a call without parameters."""
+    pairs: Pairs = [
+        ("topk", _text(limit)),
+        ("round_decimal", str(round_decimal)),
+        ("ignore_growing", _text(False)),
+    ]
+    if anns_field:
+        pairs.append(("anns_field", anns_field))
+    pairs.append(("params", _json({})))
+    return tuple(pairs)
 
 
 def _either(key: str, param: dict[str, Any], kwargs: dict[str, Any]) -> Any:
