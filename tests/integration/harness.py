@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import inspect
 import itertools
 import math
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -159,6 +160,9 @@ class Trace:
 PLAIN_HELPERS = frozenset(
     {"create_schema", "create_field_schema", "create_struct_field_schema", "prepare_index_params"}
 )
+ALIAS_WRITERS = frozenset(
+    {"alter_alias", "create_alias", "drop_alias", "drop_collection", "rename_collection"}
+)
 
 
 class Side:
@@ -193,8 +197,20 @@ class Side:
 
     async def quietly(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """The call's result, unnoted: for what differs between runs or between versions."""
-        result = getattr(self.client, method)(*args, **kwargs)
-        return await result if inspect.isawaitable(result) else result
+        with self._turn(method):
+            result = getattr(self.client, method)(*args, **kwargs)
+            return await result if inspect.isawaitable(result) else result
+
+    @contextlib.contextmanager
+    def _turn(self, method: str) -> Iterator[None]:
+        """milvus-lite fails when two calls write its file of aliases at the same time, so that they
+        take turns: in all threads and processes that share the server."""
+        if self.server.version != "lite" or method not in ALIAS_WRITERS:
+            yield
+            return
+        with open(self.server.folder / "aliases.lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     async def rows(self, method: str, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
         """The rows of `query` or `get`, noted and returned in the order of their text, since the
