@@ -214,23 +214,21 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
             return result
         check_collection_name(collection_name)
         scope = self._scope()
-        operation = operations.search(
-            scope,
-            collection_name,
-            data,
-            filter=filter,
-            limit=limit,
-            output_fields=output_fields,
-            search_params=search_params,
-            partition_names=partition_names,
-            anns_field=anns_field,
-            ranker=ranker,
-            function_chains=function_chains,
-            ids=ids,
-            search_aggregation=search_aggregation,
-            timeout=timeout,
+        arguments = {
+            "filter": filter,
+            "limit": limit,
+            "output_fields": output_fields,
+            "search_params": search_params,
+            "partition_names": partition_names,
+            "anns_field": anns_field,
+            "ranker": ranker,
+            "function_chains": function_chains,
+            "ids": ids,
+            "search_aggregation": search_aggregation,
+            "timeout": timeout,
             **kwargs,
-        )
+        }
+        operation = operations.search(scope, collection_name, data, arguments)
         return await self._driver.run(operation, self._call("search", scope, timeout, kwargs))
 
     async def hybrid_search(

@@ -11,7 +11,7 @@ from ._core import StatusError
 from .async_connection import AsyncConnection, LoopLink
 from .calls import Call
 from .connection import handshake
-from .effects import Effect, Encode, Handshake, NeedSchema, Operation, Rpc, Wait
+from .effects import Encode, Handshake, NeedSchema, Operation, Rpc, Wait
 from .errors import ConnectFailed
 from .flights import Flight
 from .transport.base import OK, RpcError
@@ -55,7 +55,10 @@ class AsyncDriver:
             effect = next(operation)
             while True:
                 try:
-                    result = await self._perform(effect, call)
+                    if isinstance(effect, Rpc):
+                        result = await self._rpc(effect, call)
+                    else:
+                        result = await self._perform(effect, call)
                 except BaseException as error:
                     effect = operation.throw(error)
                 else:
@@ -63,9 +66,7 @@ class AsyncDriver:
         except StopIteration as stop:
             return cast(T, stop.value)
 
-    async def _perform(self, effect: Effect, call: Call) -> Any:
-        if isinstance(effect, Rpc):
-            return await self._rpc(effect, call)
+    async def _perform(self, effect: NeedSchema | Encode | Wait | Handshake, call: Call) -> Any:
         if isinstance(effect, NeedSchema):
             if not effect.refresh:
                 key = call.scope.schema_key(effect.collection_name)

@@ -128,7 +128,7 @@ class BaseClient:
 
     def _is_foreign(self, kwargs: dict[str, Any], known: frozenset[str]) -> bool:
         """Whether a call must go to pymilvus whole."""
-        return self._all_delegated or not kwargs.keys() <= known
+        return self._all_delegated or (bool(kwargs) and not kwargs.keys() <= known)
 
     def _count_delegated(self, method: str) -> None:
         with self._count_lock:

@@ -251,24 +251,22 @@ class MilvusClient(BaseClient, Definition, Administration):
             return result
         check_collection_name(collection_name)
         scope = self._scope()
-        operation = operations.search(
-            scope,
-            collection_name,
-            data,
-            filter=filter,
-            limit=limit,
-            output_fields=output_fields,
-            search_params=search_params,
-            partition_names=partition_names,
-            anns_field=anns_field,
-            ranker=ranker,
-            function_chains=function_chains,
-            highlighter=highlighter,
-            ids=ids,
-            search_aggregation=search_aggregation,
-            timeout=timeout,
+        arguments = {
+            "filter": filter,
+            "limit": limit,
+            "output_fields": output_fields,
+            "search_params": search_params,
+            "partition_names": partition_names,
+            "anns_field": anns_field,
+            "ranker": ranker,
+            "function_chains": function_chains,
+            "highlighter": highlighter,
+            "ids": ids,
+            "search_aggregation": search_aggregation,
+            "timeout": timeout,
             **kwargs,
-        )
+        }
+        operation = operations.search(scope, collection_name, data, arguments)
         return self._driver.run(operation, self._call("search", scope, timeout, kwargs))
 
     def hybrid_search(

@@ -10,7 +10,7 @@ from . import errors, memory, schema_cache
 from ._core import StatusError
 from .calls import Call
 from .connection import Link, SyncConnection, handshake
-from .effects import Effect, Encode, Handshake, NeedSchema, Operation, Rpc, Wait
+from .effects import Encode, Handshake, NeedSchema, Operation, Rpc, Wait
 from .errors import ConnectFailed
 from .flights import Flight
 from .transport.base import OK, RpcError, SyncTransport
@@ -50,7 +50,10 @@ class SyncDriver:
             effect = next(operation)
             while True:
                 try:
-                    result = self._perform(effect, call)
+                    if isinstance(effect, Rpc):
+                        result = self._rpc(effect, call)
+                    else:
+                        result = self._perform(effect, call)
                 except BaseException as error:
                     effect = operation.throw(error)
                 else:
@@ -58,9 +61,7 @@ class SyncDriver:
         except StopIteration as stop:
             return cast(T, stop.value)
 
-    def _perform(self, effect: Effect, call: Call) -> Any:
-        if isinstance(effect, Rpc):
-            return self._rpc(effect, call)
+    def _perform(self, effect: NeedSchema | Encode | Wait | Handshake, call: Call) -> Any:
         if isinstance(effect, NeedSchema):
             if not effect.refresh:
                 key = call.scope.schema_key(effect.collection_name)

@@ -67,18 +67,16 @@ class IteratorCalls:
         round_decimal: Any,
         options: Mapping[str, Any],
     ) -> Step:
-        operation = operations.search(
-            self.scope,
-            self._name,
-            plan.data,
-            filter=expr,
-            limit=limit,
-            output_fields=plan.output_fields,
-            search_params=search_params,
-            partition_names=plan.partition_names,
-            anns_field=anns_field,
-            timeout=self.timeout,
-            round_decimal=round_decimal,
+        arguments = {
+            "filter": expr,
+            "limit": limit,
+            "output_fields": plan.output_fields,
+            "search_params": search_params,
+            "partition_names": plan.partition_names,
+            "anns_field": anns_field,
+            "timeout": self.timeout,
+            "round_decimal": round_decimal,
             **options,
-        )
+        }
+        operation = operations.search(self.scope, self._name, plan.data, arguments)
         return Step("search", operation, options)

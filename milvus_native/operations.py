@@ -153,24 +153,21 @@ def query(
 
 
 def search(
-    scope: Scope, collection_name: str, data: Any, *, round_decimal: int = -1, **kwargs: Any
+    scope: Scope, collection_name: str, data: Any, arguments: dict[str, Any]
 ) -> Operation[SearchResult]:
-    """kwargs: those of requests.search."""
+    """arguments: keywords of requests.search."""
+    decode = _search_decoder(arguments.get("round_decimal", -1))
+    if requests.search_needs_schema(data) and not arguments.get("schema"):
 
-    def search_rpc(schema: Schema | None) -> Rpc:
-        request = requests.search(
-            scope, schema, collection_name, data, round_decimal=round_decimal, **kwargs
-        )
-        return Rpc("Search", request, decode=_search_decoder(round_decimal))
+        def send(schema: Schema) -> Operation[SearchResult]:
+            request = requests.search(scope, schema, collection_name, data, **arguments)
+            result: SearchResult = yield Rpc("Search", request, decode=decode)
+            return result
 
-    def send(schema: Schema) -> Operation[SearchResult]:
-        result: SearchResult = yield search_rpc(schema)
-        return result
-
-    if requests.search_needs_schema(data) and not kwargs.get("schema"):
         return (yield from with_schema(collection_name, send))
-    found: SearchResult = yield search_rpc(None)
-    return found
+    request = requests.search(scope, None, collection_name, data, **arguments)
+    result: SearchResult = yield Rpc("Search", request, decode=decode)
+    return result
 
 
 def hybrid_search(

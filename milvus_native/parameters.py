@@ -35,7 +35,7 @@ def ann_pairs(
     kwargs: dict[str, Any],
 ) -> Pairs:
     """SearchRequest.search_params, in pymilvus's order. `given` is the call's search_params."""
-    if not (given or kwargs or search_aggregation or scope.cluster_id):
+    if given == _NO_PARAMS and not (kwargs or search_aggregation or scope.cluster_id):
         return list(_plain_ann_pairs(limit, round_decimal, anns_field))
     param = dict(given)
     params = param.get("params", _NO_PARAMS)
