@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from ._core import Hit
     from .async_client import AsyncMilvusClient
     from .client import MilvusClient
+    from .observing import CallEvent
     from .results import AggregationBucket, AggregationHit, SearchResult
 
 __all__ = [
@@ -103,6 +104,7 @@ __all__ = [
     "AsyncMilvusClient",
     "BloomFilterBuilder",
     "BulkInsertState",
+    "CallEvent",
     "Collection",
     "CollectionSchema",
     "CompactionTaskState",
@@ -187,6 +189,7 @@ _NATIVE = {
     "AggregationBucket": "results",
     "AggregationHit": "results",
     "AsyncMilvusClient": "async_client",
+    "CallEvent": "observing",
     "Hit": "_core",
     "MilvusClient": "client",
     "SearchResult": "results",

@@ -288,16 +288,17 @@ class _Channel:
         if self.idle_since is None or now - self.idle_since < IDLE_CHECK:
             return True
         by = now + IDLE_ANSWER if deadline is None else min(now + IDLE_ANSWER, deadline)
-        if self._ping is None:
-            self._ping = self._loop.create_future()
+        ping = self._ping
+        if ping is None or ping.done():
+            ping = self._ping = self._loop.create_future()
             self._answered = self.rpc.pings_answered
             self.rpc.ping()
             self._send_soon()
-        await asyncio.wait([self._ping], timeout=by - now)
-        if not self._ping.done():
+        await asyncio.wait([ping], timeout=by - now)
+        if not ping.done():
             self.end("the server stopped answering (no reply to a PING)")
-        elif self._ping.result():
-            self._ping, self.idle_since = None, None
+        elif ping.result():
+            self.idle_since = None
             return True
         self._transport.settle(self)
         return False

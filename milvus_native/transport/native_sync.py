@@ -83,6 +83,7 @@ class NativeTransport:
 
     def _take(self, deadline: float | None) -> tuple[_Connection, bool]:
         """A connection for one call, and whether it has been idle."""
+        has_waited = False
         while True:
             connection, turn = None, None
             with self._lock:
@@ -92,12 +93,16 @@ class NativeTransport:
                     connection = self._idle.pop()
                 elif len(self._all) >= self._limit:
                     turn = threading.Event()
-                    self._waiting.append(turn)
+                    if has_waited:
+                        self._waiting.appendleft(turn)
+                    else:
+                        self._waiting.append(turn)
                 else:
                     new = _Connection()
                     self._all.add(new)
             if turn is not None:
                 self._wait(turn, deadline)
+                has_waited = True
             elif connection is None:
                 try:
                     new.open(dial(self._target, deadline))
@@ -118,13 +123,18 @@ class NativeTransport:
                 text = f"Deadline Exceeded: all {self._limit} connections are busy"
                 raise RpcError(DEADLINE_EXCEEDED, text, sent=False)
             turn.wait(min(left, 1.0))
-        finally:
-            with self._lock:
-                if turn in self._waiting:
-                    self._waiting.remove(turn)
-                elif self._waiting:
-                    # It was this caller's turn. One who gives up hands it on.
-                    self._waiting.popleft().set()
+        except BaseException:
+            self._leave_queue(turn, hand_on=True)
+            raise
+        self._leave_queue(turn, hand_on=False)
+
+    def _leave_queue(self, turn: threading.Event, hand_on: bool) -> None:
+        """`hand_on`: if it was this caller's turn, it becomes that of the next."""
+        with self._lock:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+            elif hand_on and self._waiting:
+                self._waiting.popleft().set()
 
     def _give_back(self, connection: _Connection) -> None:
         surplus = None
