@@ -278,10 +278,10 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
     }
     if (call->state == MVN_CALL_OPEN) {
         char text[MVN_CONNECTION_ERROR_ROOM];
-        if (error_code == NGHTTP2_REFUSED_STREAM) {
+        if (error_code == NGHTTP2_REFUSED_STREAM && !call->sent) {
             /* RST_STREAM, or GOAWAY with a lower last stream: the server promises that it did not
-             * look at the call. */
-            call->message_out = call->sent = false;
+             * look at the call. One that has begun to answer has broken that promise. */
+            call->message_out = false;
             (void)snprintf(text, sizeof(text), "%s",
                            connection->goaway_came ? connection->error
                                                    : "the server refused the stream");
