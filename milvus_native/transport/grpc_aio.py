@@ -12,7 +12,7 @@ import grpc.aio
 
 from ..config import ConnectionConfig
 from .base import SERVICE, AsyncTransport, Metadata
-from .grpc_common import Meter, abandon, channel_options, credentials, rpc_error
+from .grpc_common import Meter, abandon, channel_options, credentials, no_message, rpc_error
 from .grpc_sync import GrpcTransport
 
 # The process whose threads grpc.aio polls with. It never starts others in a forked child.
@@ -53,9 +53,11 @@ class GrpcAioTransport:
             call = self._calls[method] = self._channel.unary_unary(SERVICE + method)
         self._meter.count(len(request), 0, 1)
         try:
-            reply = cast(bytes, await call(request, timeout=timeout, metadata=metadata))
+            reply = cast("bytes | None", await call(request, timeout=timeout, metadata=metadata))
         except grpc.RpcError as error:
             raise rpc_error(error) from None
+        if reply is None:
+            raise no_message()
         self._meter.count(0, len(reply))
         return reply
 

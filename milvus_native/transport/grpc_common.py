@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 
 from ..config import ConnectionConfig
-from .base import UNAVAILABLE, Metadata, RpcError, Usage
+from .base import INTERNAL, UNAVAILABLE, Metadata, RpcError, Usage
 
 # pymilvus's own settings, then ours. A channel of its own for each client, so that close() closes;
 # and a server that is back after an outage is dialled within a second.
@@ -80,6 +80,11 @@ def rpc_error(error: grpc.RpcError) -> RpcError:
         sent=not (code == UNAVAILABLE and "failed to connect" in details.lower()),
         original=error,
     )
+
+
+def no_message() -> RpcError:
+    """For a call that grpcio calls a success though it has no reply, which it gives as None."""
+    return RpcError(INTERNAL, "the reply has status OK but no message")
 
 
 class RpcFailed(grpc.RpcError):  # type: ignore[misc]

@@ -9,7 +9,7 @@ import grpc
 
 from ..config import ConnectionConfig
 from .base import SERVICE, Metadata
-from .grpc_common import Meter, abandon, channel_options, credentials, rpc_error
+from .grpc_common import Meter, abandon, channel_options, credentials, no_message, rpc_error
 
 
 class GrpcTransport:
@@ -22,7 +22,7 @@ class GrpcTransport:
             self._channel = grpc.insecure_channel(config.address, options=options)
         else:
             self._channel = grpc.secure_channel(config.address, secrets, options=options)
-        self._calls: dict[str, Callable[..., bytes]] = {}
+        self._calls: dict[str, Callable[..., bytes | None]] = {}
         self._meter = Meter()
         self.usage = self._meter.usage
 
@@ -32,13 +32,15 @@ class GrpcTransport:
         call = self._calls.get(method)
         if call is None:
             call = self._calls[method] = cast(
-                "Callable[..., bytes]", self._channel.unary_unary(SERVICE + method)
+                "Callable[..., bytes | None]", self._channel.unary_unary(SERVICE + method)
             )
         self._meter.count(len(request), 0, 1)
         try:
             reply = call(request, timeout=timeout, metadata=metadata)
         except grpc.RpcError as error:
             raise rpc_error(error) from None
+        if reply is None:
+            raise no_message()
         self._meter.count(0, len(reply))
         return reply
 
