@@ -73,8 +73,8 @@ class Peer:
         self.replenishes = True  # windows, as data comes
         self.received: list[Frame] = []
         self.requests: dict[int, Request] = {}  # by stream; those that are not reset
+        self.ready: list[Request] = []  # complete, not handed out
         self._greeted = False
-        self._ready: list[Request] = []  # complete, not handed out
         self._buffer = b""
         self._decoder = hpack.Decoder()
         self._block = b""
@@ -109,12 +109,13 @@ class Peer:
     def greet(self, settings: dict[int, int] | None = None) -> None:
         """Reads the client's preface and sends the server's, which is its SETTINGS."""
         self._greeted = True
-        size = len(frames.PREFACE)
-        while len(self._buffer) < size:
-            self._read()
-        assert self._buffer[:size] == frames.PREFACE
-        self._buffer = self._buffer[size:]
+        self._read_preface()
         self.send(frames.settings(settings))
+
+    def greet_silently(self) -> None:
+        """The same, but the script sends the SETTINGS itself."""
+        self._greeted = True
+        self._read_preface()
 
     def answer(self, request: Request) -> None:
         """What the server's replies say, or UNIMPLEMENTED."""
@@ -132,9 +133,9 @@ class Peer:
 
     def request(self) -> Request:
         """The next call, once all of it has come."""
-        while not self._ready:
+        while not self.ready:
             self.read()
-        return self._ready.pop(0)
+        return self.ready.pop(0)
 
     def begun(self, method: str) -> Request:
         """The next call of `method` whose headers have come. Others are answered."""
@@ -173,9 +174,16 @@ class Peer:
         self._take(frame)
         return frame
 
+    def _read_preface(self) -> None:
+        size = len(frames.PREFACE)
+        while len(self._buffer) < size:
+            self._read()
+        assert self._buffer[:size] == frames.PREFACE
+        self._buffer = self._buffer[size:]
+
     def _serve_ready(self) -> None:
-        while self._ready:
-            self.answer(self._ready.pop(0))
+        while self.ready:
+            self.answer(self.ready.pop(0))
 
     def _read(self) -> None:
         try:
@@ -213,7 +221,7 @@ class Peer:
             if ended is not None:
                 ended.ended = True
                 self.server.complete(ended)
-                self._ready.append(ended)
+                self.ready.append(ended)
 
 
 Script = Callable[[Peer], Any]
