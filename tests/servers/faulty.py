@@ -48,7 +48,7 @@ class Request:
         self.pairs = pairs
         self.headers = dict(pairs)
         self.method = self.headers[":path"].removeprefix(SERVICE)
-        self.data = b""
+        self.data = bytearray()
         self.ended = False
 
     @property
@@ -58,7 +58,7 @@ class Request:
         assert self.ended
         assert flag == 0
         assert len(self.data) == 5 + size
-        return self.data[5:]
+        return bytes(self.data[5:])
 
 
 class Peer:
