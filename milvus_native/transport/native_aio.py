@@ -78,7 +78,7 @@ class NativeAioTransport:
                 raise
             if code == 0:
                 return message  # type: ignore[no-any-return]
-            if sent or code != UNAVAILABLE or not was_idle:
+            if sent or channel.rpc.accepts or code != UNAVAILABLE or not was_idle:
                 raise RpcError(code, text or "", trailers or (), sent)
             # The connection had ended while it was idle: the call goes to another.
 

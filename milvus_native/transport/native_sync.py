@@ -71,13 +71,14 @@ class NativeTransport:
             except BaseException:
                 self._discard(connection)
                 raise
-            if connection.is_sound(code):
+            sound = connection.is_sound(code)
+            if sound:
                 self._give_back(connection)
             else:
                 self._discard(connection)
             if code == 0 and message is not None:
                 return message
-            if sent or code != UNAVAILABLE or not was_idle:
+            if sent or sound or code != UNAVAILABLE or not was_idle:
                 raise RpcError(code, text or "", trailers or (), sent)
             # The connection had ended while it was idle: the call goes to another.
 
