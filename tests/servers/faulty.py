@@ -159,6 +159,12 @@ class Peer:
             while True:
                 self.read()
 
+    def drain_some(self, seconds: float = 0.1) -> None:
+        """Reads for so long. Frames that are cut off by the end of it are lost."""
+        self.sock.settimeout(seconds)
+        self.drain()
+        self.sock.settimeout(PATIENCE)
+
     def read(self) -> Frame:
         """One frame."""
         if not self._greeted:
