@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import threading
@@ -44,6 +45,8 @@ def failed(target: Target, problem: str, deadline: float | None) -> RpcError:
 
 
 def reason(error: OSError) -> str:
+    if error.errno is not None and (error.strerror or "").startswith("Connect call failed"):
+        return os.strerror(error.errno)  # asyncio has put its own words there
     return (isinstance(error, TimeoutError) and str(error)) or error.strerror or str(error)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -43,6 +44,9 @@ class Meter:
 
 CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
+# What grpcio says of a call for which it found no connection.
+_UNSENT = re.compile("failed to connect|DNS resolution failed", re.IGNORECASE)
+
 # Channels that belong to the parent of a fork. They are kept: even their destructors would talk to
 # threads that do not exist here.
 _abandoned: list[object] = []
@@ -77,7 +81,7 @@ def rpc_error(error: grpc.RpcError) -> RpcError:
         code,
         details,
         tuple(error.trailing_metadata() or ()),
-        sent=not (code == UNAVAILABLE and "failed to connect" in details.lower()),
+        sent=not (code == UNAVAILABLE and _UNSENT.search(details)),
         original=error,
     )
 
