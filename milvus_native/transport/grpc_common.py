@@ -45,7 +45,7 @@ class Meter:
 CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 # What grpcio says of a call for which it found no connection.
-_UNSENT = re.compile("failed to connect|DNS resolution failed", re.IGNORECASE)
+_UNSENT = re.compile("failed to connect|DNS resolution failed|errors resolving", re.IGNORECASE)
 
 # Channels that belong to the parent of a fork. They are kept: even their destructors would talk to
 # threads that do not exist here.
