@@ -23,11 +23,6 @@ NATIVE = ("native-sync", "native-async")
 SERVERS = ("grpcio", "grpcio-aio", "go")
 
 
-@pytest.fixture(scope="module")
-def go_binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return echo.build_go_server(tmp_path_factory.mktemp("go"))
-
-
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request: pytest.FixtureRequest) -> Iterator[str]:
     """A URI."""

@@ -1,7 +1,8 @@
 // A gRPC server in Go for the interoperability tests: it knows no message, only bytes.
 //
 // It prints its port, then serves until its standard input ends. What a method does is in its name;
-// see the table in handle. Flags choose TLS and the policies that clients must live with.
+// see answer; methods of a folder of replies answer with those. Other flags choose TLS and the
+// policies that clients must live with.
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"log"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,8 +47,12 @@ func main() {
 	cert := flag.String("cert", "", "PEM file with the server's certificate and key: TLS")
 	age := flag.Duration("max-age", 0, "after this, connections get GOAWAY; calls under way go on")
 	streams := flag.Uint("max-streams", 0, "MAX_CONCURRENT_STREAMS")
+	folder := flag.String("replies", "", "folder with files that hold replies, named as methods")
 	flag.Parse()
 
+	if *folder != "" {
+		readReplies(*folder)
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
@@ -86,7 +92,23 @@ func main() {
 var (
 	lock sync.Mutex
 	seen = map[string]int{}
+
+	replies = map[string][]byte{} // not changed while the server runs
 )
+
+func readReplies(folder string) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, entry := range entries {
+		reply, err := os.ReadFile(filepath.Join(folder, entry.Name()))
+		if err != nil {
+			log.Fatal(err)
+		}
+		replies[entry.Name()] = reply
+	}
+}
 
 func handle(_ any, stream grpc.ServerStream) error {
 	full, _ := grpc.MethodFromServerStream(stream)
@@ -107,6 +129,9 @@ func handle(_ any, stream grpc.ServerStream) error {
 }
 
 func answer(stream grpc.ServerStream, method string, request []byte) ([]byte, error) {
+	if reply, ok := replies[method]; ok {
+		return reply, nil
+	}
 	context := stream.Context()
 	switch method {
 	case "Echo":
