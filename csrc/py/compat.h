@@ -1,9 +1,11 @@
-/* What CPython 3.10 to 3.14 spell differently, in one place. */
+/* What CPython 3.10 to 3.14, and versions of NumPy, do differently, in one place. */
 #ifndef MVN_PY_COMPAT_H
 #define MVN_PY_COMPAT_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <stdbool.h>
+#include <string.h>
 
 /* A lock on an object in free-threaded builds, nothing under the GIL. The pair opens and closes a
  * C block: no return, break or goto may leave it. */
@@ -44,6 +46,13 @@ static inline PyObject *PyMvn_Sequence(PyObject *iterable, const char *complaint
 static inline int PyMvn_Buffer_IsStrided(const Py_buffer *view)
 {
     return view->ndim == 0 || (view->shape != NULL && view->strides != NULL);
+}
+
+/* NumPy before 2.3 lets its bool pass for an index. */
+static inline bool PyMvn_IsNumpyBool(PyObject *object)
+{
+    const char *name = Py_TYPE(object)->tp_name;
+    return strcmp(name, "numpy.bool") == 0 || strcmp(name, "numpy.bool_") == 0;
 }
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "arguments.h"
 #include "buffers.h"
+#include "compat.h"
 #include "codecs/codec.h"
 #include "errors.h"
 #include "../core/literal.h"
@@ -82,7 +83,8 @@ static int append_integer_key(mvn_buffer *out, PyObject *key)
     if (PyUnicode_Check(key)) {
         return append_digits(out, key);
     }
-    if (PyBool_Check(key) || PySequence_Check(key) || !PyIndex_Check(key)) {
+    if (PyBool_Check(key) || PyMvn_IsNumpyBool(key) || PySequence_Check(key) ||
+        !PyIndex_Check(key)) {
         return illegal_key(key, "an int");
     }
     return append_number(out, key);

@@ -2,6 +2,7 @@
 
 #include "arguments.h"
 #include "buffers.h"
+#include "compat.h"
 #include "errors.h"
 #include "placeholders.h"
 #include "templates.h"
@@ -153,7 +154,7 @@ static int append_int_id(mvn_buffer *out, PyObject *ids, PyObject *id)
 {
     int result = -1, overflow = 0;
     PyObject *number = NULL;
-    if (PyBool_Check(id) || !PyIndex_Check(id)) {
+    if (PyBool_Check(id) || PyMvn_IsNumpyBool(id) || !PyIndex_Check(id)) {
         return illegal_ids(ids);
     }
     number = PyNumber_Index(id);

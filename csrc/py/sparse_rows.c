@@ -236,7 +236,7 @@ static int read_value(PyObject *object, double *value)
     PyNumberMethods *methods = Py_TYPE(object)->tp_as_number;
     const char *name = Py_TYPE(object)->tp_name;
     if (methods == NULL || methods->nb_float == NULL || PyIndex_Check(object) ||
-        strcmp(name, "numpy.bool") == 0 || strcmp(name, "numpy.bool_") == 0) {
+        PyMvn_IsNumpyBool(object)) {
         PyErr_Format(PyExc_TypeError, "%s: a value is %.200s, not float", not_sparse, name);
         return -1;
     }

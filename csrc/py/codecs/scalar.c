@@ -104,7 +104,7 @@ static int put_int(mvn_buffer *out, int32_t type, PyObject *value)
     if (MVN_LIKELY(PyLong_CheckExact(value))) {
         return put_exact_int(out, type, value);
     }
-    if (PyBool_Check(value)) {
+    if (PyBool_Check(value) || PyMvn_IsNumpyBool(value)) {
         PyErr_SetString(PyExc_TypeError, "expected an int, got a boolean");
         return -1;
     }
@@ -120,12 +120,6 @@ static bool has_length(PyObject *value)
     PyTypeObject *type = Py_TYPE(value);
     return (type->tp_as_sequence != NULL && type->tp_as_sequence->sq_length != NULL) ||
            (type->tp_as_mapping != NULL && type->tp_as_mapping->mp_length != NULL);
-}
-
-static bool is_numpy_bool(PyObject *value)
-{
-    const char *name = Py_TYPE(value)->tp_name;
-    return strcmp(name, "numpy.bool") == 0 || strcmp(name, "numpy.bool_") == 0;
 }
 
 /* 1 or 0, or -1 with an exception. Beyond int64 even a truth is refused, as protobuf does. */
@@ -147,7 +141,7 @@ static int put_bool(mvn_buffer *out, PyObject *value)
     int truth = -1;
     if (PyBool_Check(value)) {
         truth = value == Py_True;
-    } else if (is_numpy_bool(value)) {
+    } else if (PyMvn_IsNumpyBool(value)) {
         truth = PyObject_IsTrue(value);
     } else if (has_length(value)) {
         PyErr_Format(PyExc_TypeError, "'%.200s' object cannot be interpreted as a bool",
