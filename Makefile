@@ -41,6 +41,11 @@ $(STAMPS)/test-packages: pyproject.toml $(STAMPS)/package
 	$(PIP) --no-build-isolation --editable '.[lite,test]'
 	touch $@
 
+# Go compiles a server that the tests call.
+$(STAMPS)/test-system: tools/system_packages.sh
+	PYTHON="$(PYTHON)" tools/system_packages.sh golang-go
+	mkdir -p $(@D) && touch $@
+
 $(STAMPS)/built: $(C_SOURCES) setup.py $(STAMPS)/package
 	$(BIN)/python setup.py --quiet build_ext --inplace --parallel 2
 	touch $@
@@ -55,7 +60,7 @@ demo: $(STAMPS)/built ## insert 100,000 vectors into milvus-lite, search, query,
 	$(BIN)/python tools/demo.py $(DEMO_ARGS)
 
 .PHONY: test
-test: $(STAMPS)/built $(STAMPS)/test-packages ctest ## run all tests, on real servers too
+test: $(STAMPS)/built $(STAMPS)/test-packages $(STAMPS)/test-system ctest ## run all tests, on real servers too
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 .PHONY: ctest

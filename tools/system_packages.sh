@@ -35,7 +35,10 @@ need zlib1g-dev pkg-config --exists zlib
 need python3-dev python_has_headers
 need python3-venv "$python" -c 'import ensurepip, venv'
 for package in "$@"; do
-    need "$package" dpkg --status "$package"
+    case $package in
+    golang-go) need "$package" go version ;; # from wherever
+    *) need "$package" dpkg --status "$package" ;;
+    esac
 done
 
 if [ ${#missing[@]} -eq 0 ]; then
