@@ -10,11 +10,22 @@ from pathlib import Path
 
 import pytest
 
+from milvus_native.transport import TRANSPORTS, VARIABLE
 from tests import servers
 from tests.servers.shared import log_tail
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--transport",
+        choices=sorted(TRANSPORTS),
+        help="what clients use where a test does not say (the package's own default otherwise)",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--transport"):
+        os.environ[VARIABLE] = config.getoption("--transport")
     # pytest-xdist's workers inherit the controller's environment, and so share its servers.
     if "PYTEST_XDIST_WORKER" not in os.environ:
         os.environ["MVN_TEST_SERVERS"] = tempfile.mkdtemp(prefix="milvus-native-servers-")

@@ -48,11 +48,17 @@ class Either:
         return lambda *args, **kwargs: self._finish(getattr(self.client, method)(*args, **kwargs))
 
 
-@pytest.fixture(params=["sync", "async"])
+@pytest.fixture(params=["sync", "async", "sync-grpc", "async-grpc"])
 def either(request: pytest.FixtureRequest, server: RecordingServer) -> Iterator[Either]:
-    if request.param == "sync":
-        with MilvusClient(server.uri) as client:
+    """Of either transport, too."""
+    kind, _, transport = request.param.partition("-")
+    options = {"transport": transport} if transport else {}
+    if kind == "sync":
+        with MilvusClient(server.uri, **options) as client:
             yield Either(client, lambda result: result)
         return
-    with closing(asyncio.new_event_loop()) as loop, AsyncMilvusClient(server.uri) as async_client:
+    with (
+        closing(asyncio.new_event_loop()) as loop,
+        AsyncMilvusClient(server.uri, **options) as async_client,
+    ):
         yield Either(async_client, loop.run_until_complete)

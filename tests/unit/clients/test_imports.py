@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
 from milvus_native import schema_cache
+from milvus_native.transport import VARIABLE
 from tests.servers.recording import RecordingServer
 
 HEAVY = ["pymilvus", "google.protobuf", "pandas", "numpy", "requests", "dotenv", "scipy"]
@@ -18,6 +20,7 @@ def loaded_after(script: str) -> set[str]:
     """Names in sys.modules after the script, in a fresh interpreter."""
     done = subprocess.run(
         [sys.executable, "-c", script + "\nimport sys, json; print(json.dumps(list(sys.modules)))"],
+        env={name: value for name, value in os.environ.items() if name != VARIABLE},
         capture_output=True,
         text=True,
         timeout=120,
