@@ -240,7 +240,7 @@ def test_streams_beyond_the_limit_take_other_connections() -> None:
     all_came = threading.Event()
 
     def play(peer: Peer) -> None:
-        peer.greet({frames.MAX_CONCURRENT_STREAMS: 3 if peer.number == 0 else 100})
+        peer.greet({frames.MAX_CONCURRENT_STREAMS: 3})
         if peer.number == 0:
             peer.answer(peer.request())  # the client knows the limit then
             held = [peer.request() for _ in range(3)]
@@ -250,7 +250,8 @@ def test_streams_beyond_the_limit_take_other_connections() -> None:
         else:
             held = []
             peer.sock.settimeout(0.05)
-            while peer.server.count(METHOD) < 10:
+            # Six and one; the last three may wait on a connection that has three already.
+            while peer.server.count(METHOD) < 7:
                 with suppress(Gone):  # nothing more on this connection, as yet
                     held.append(peer.request())
             peer.sock.settimeout(30)
