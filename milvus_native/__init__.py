@@ -209,6 +209,9 @@ def __getattr__(name: str) -> Any:
     elif _is_foreign(name):
         import pymilvus
 
+        from .control.watching import watch
+
+        watch()  # the ORM, too, changes what our clients have cached
         value = getattr(pymilvus, name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,6 +7,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from .control.watching import watch
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -53,6 +55,7 @@ def client_arguments(config: ConnectionConfig, timeout: float | None) -> dict[st
 
 def _make_sync(config: ConnectionConfig, timeout: float | None) -> Any:
     base = original("MilvusClient")
+    watch()
     if not config.address.startswith("["):
         return base(**client_arguments(config, timeout))
 
@@ -89,6 +92,7 @@ def make_async(config: ConnectionConfig, timeout: float | None) -> Any:
     global _aio_pid
     if _aio_pid is None:
         _aio_pid = os.getpid()
+    watch()
     client = original("AsyncMilvusClient")(**client_arguments(config, timeout))
     if config.address.startswith("["):
         client._config.address = config.address

@@ -8,7 +8,7 @@ effect that fails is thrown into the generator as an exception.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
     from ._core import RowEncoder, Schema
@@ -45,14 +45,18 @@ class NeedSchema:
     """The result is the collection's Schema, from the cache or from one DescribeCollection.
 
     With `refresh` a cached schema is not good enough; where `stale` is given, only that one is
-    not. The driver sets `fetched` when the schema was asked of the server after the effect was
+    not. `refresh` is the cause that it is counted under, "" for a look-up that the cache may
+    answer. The driver sets `fetched` when the schema was asked of the server after the effect was
     yielded.
     """
 
     __slots__ = ("collection_name", "fetched", "refresh", "stale")
 
     def __init__(
-        self, collection_name: str, refresh: bool = False, stale: Schema | None = None
+        self,
+        collection_name: str,
+        refresh: Literal["", "mismatch", "error", "input", "iterator"] = "",
+        stale: Schema | None = None,
     ) -> None:
         self.collection_name = collection_name
         self.refresh = refresh

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from . import errors, requests, schema_cache
 from ._core import (
@@ -198,7 +198,7 @@ def hybrid_search(
 def describe(collection_name: str) -> Operation[Schema]:
     """The collection's schema, asked of the server now."""
     check_name(collection_name)
-    schema: Schema = yield NeedSchema(collection_name, refresh=True)
+    schema: Schema = yield NeedSchema(collection_name, refresh="iterator")
     return schema
 
 
@@ -254,10 +254,14 @@ def with_schema(collection_name: str, send: Callable[[Schema], Operation[T]]) ->
         if not mismatch and (need.fetched or not errors.may_be_stale(error)):
             raise
         failure = error
+    answered = isinstance(failure, StatusError)
+    cause: Literal["mismatch", "error", "input"] = "error" if answered else "input"
+    if mismatch:
+        cause = "mismatch"
     try:
-        newer: Schema = yield NeedSchema(collection_name, refresh=True, stale=schema)
+        newer: Schema = yield NeedSchema(collection_name, refresh=cause, stale=schema)
     except Exception:
-        if isinstance(failure, StatusError):
+        if answered:
             raise failure from None
         raise
     if not mismatch and _same(schema, newer):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from types import EllipsisType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import forking
 from ._core import Schema, SchemaCache, StatusError, describe_request
@@ -17,6 +17,9 @@ from .errors import ConnectFailed, GaveUp, SchemaUnavailable, again
 from .flights import Flights
 from .scope import Scope
 from .transport.base import CANCELLED, DEADLINE_EXCEEDED, RpcError
+
+if TYPE_CHECKING:
+    from .base import BaseClient
 
 CACHE = SchemaCache()
 _FLIGHTS = Flights()
@@ -27,7 +30,8 @@ _FETCHES = 8
 
 
 _counting = threading.Lock()
-_counts = {"fetches": 0, "waits": 0, "refreshes": 0}
+_counts = {"fetches": 0, "waits": 0}
+_refreshes = {"mismatch": 0, "error": 0, "input": 0, "iterator": 0}
 
 
 def _after_fork() -> None:
@@ -38,25 +42,36 @@ def _after_fork() -> None:
 forking.in_child(_after_fork)
 
 
-def _count(what: str) -> None:
+def _count(what: str, counts: dict[str, int] = _counts) -> None:
     with _counting:
-        _counts[what] += 1
+        counts[what] += 1
 
 
 def stats() -> dict[str, Any]:
     """Counters since the process began, and the present state of the cache.
 
-    hits, misses, evictions, expirations, invalidations, refused (answers that were out of date
-    when they came); fetches (DescribeCollection calls), waits (callers that waited for the fetch
-    of another), refreshes (fetches after a mismatch); size, capacity, max_age, nbytes.
+    Look-ups: hits, misses. Fetches, each one DescribeCollection: fetches, and waits (callers that
+    waited for the fetch of another). refreshes, a dict: fetches although a schema was cached,
+    because the server said so ("mismatch"), failed a call ("error"), the rows or keys did not fit
+    ("input"), or an iterator was opened ("iterator"). Schemas that left: evictions (no room),
+    expirations (too old), invalidations; refused never entered, being out of date when they came.
+    Now: entries, bytes (of the schemas), capacity, max_age, generation.
     """
     with _counting:
-        return {**CACHE.stats(), **_counts}
+        return {**CACHE.stats(), **_counts, "refreshes": dict(_refreshes)}
 
 
 def clear() -> None:
     """Forgets all schemas."""
     CACHE.clear()
+
+
+def peek(client: BaseClient, collection_name: str) -> Schema | None:
+    """The schema that a call of `client` would use, None if it would have to ask the server.
+
+    The name may be an alias. Nothing is counted, and nothing kept longer for being looked at.
+    """
+    return CACHE.peek(client._scope().schema_key(collection_name))
 
 
 def configure(*, capacity: int | None = None, max_age: float | EllipsisType | None = ...) -> None:
@@ -72,10 +87,10 @@ def lookup(scope: Scope, need: NeedSchema) -> Operation[Schema]:
     key = scope.schema_key(need.collection_name)
     stale = need.stale
     if need.refresh:
-        known = CACHE.get(key)
+        known = CACHE.peek(key)
         if stale is None or known is stale:
             CACHE.invalidate(key)
-            _count("refreshes")
+            _count(need.refresh, _refreshes)
         elif known is not None:
             return known  # somebody else has met the same mismatch
     need.fetched = True
@@ -86,18 +101,22 @@ def lookup(scope: Scope, need: NeedSchema) -> Operation[Schema]:
             flight, leads = _FLIGHTS.join(key)
             if leads:
                 # Another flight may have landed between the miss and the join.
-                schema = CACHE.get(key)
+                generation = CACHE.generation()
+                schema = CACHE.peek(key)
                 if schema is None:
-                    schema = yield from _fetch(scope, need)
-                flight.land(schema)
+                    schema, generation = yield from _fetch(scope, need)
+                flight.land((schema, generation))
                 return schema
             _count("waits")
             if not (yield Wait(flight)):
                 # Its leader cannot go on before this thread does: fetch besides it.
-                return (yield from _fetch(scope, need))
-            if flight.result is not None and flight.result is not stale:
-                result: Schema = flight.result
-                return result
+                schema, _ = yield from _fetch(scope, need)
+                return schema
+            if flight.result is not None:
+                schema, generation = flight.result
+                # It may have been invalidated after it was fetched and before this call joined.
+                if schema is not stale and CACHE.is_current(key, generation):
+                    return schema
             if flight.error is not None:
                 failures += 1
                 if failures == 2:  # the second answer was asked for after this call began
@@ -120,7 +139,8 @@ def _is_own(error: Exception) -> bool:
     return not isinstance(error, (SchemaUnavailable, ConnectFailed))
 
 
-def _fetch(scope: Scope, need: NeedSchema) -> Operation[Schema]:
+def _fetch(scope: Scope, need: NeedSchema) -> Operation[tuple[Schema, int]]:
+    """The schema, and the generation in which it was asked for."""
     request = describe_request(need.collection_name)
     for _ in range(_FETCHES):
         generation = CACHE.generation()
@@ -131,7 +151,7 @@ def _fetch(scope: Scope, need: NeedSchema) -> Operation[Schema]:
             raise SchemaUnavailable(error) from error
         if CACHE.put(scope.schema_key(need.collection_name), schema, generation):
             break
-    return schema
+    return schema, generation
 
 
 def forget_collection(endpoint: str, db_name: str, name: str) -> None:

@@ -17,10 +17,12 @@
 #define MAX_DROPPED 1024
 
 /* What the table maps a key to. Not reachable from Python. */
-typedef struct {
+typedef struct Entry {
     PyObject_HEAD
+    PyObject *key;       /* strong */
     PyObject *schema;    /* strong */
-    uint64_t used;       /* tick of the last hit, or of put */
+    struct Entry *older; /* borrowed, as `newer`: both are in the table, or NULL */
+    struct Entry *newer;
     uint64_t generation; /* in which its fetch started */
     double stored;       /* monotonic seconds */
 } Entry;
@@ -28,11 +30,12 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     PyObject *table;     /* dict of key to Entry */
+    Entry *oldest;       /* borrowed: the entries of `table` by their last use, linked by `newer` */
+    Entry *newest;
     PyObject *dropped;   /* dict of key to the generation that its invalidation began */
     PyTypeObject *entry_type;
     uint64_t generation; /* grows with every invalidation */
     uint64_t floor;      /* fetches started in an earlier generation are refused, whatever the key */
-    uint64_t tick;
     Py_ssize_t capacity;
     double max_age; /* seconds, or NO_AGE */
     uint64_t hits, misses, evictions, expirations, invalidations, refused;
@@ -82,6 +85,7 @@ static int check_key(PyObject *key)
 static void entry_dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
+    Py_XDECREF(((Entry *)object)->key);
     Py_XDECREF(((Entry *)object)->schema);
     type->tp_free(object);
     Py_DECREF(type);
@@ -99,6 +103,37 @@ static PyType_Spec entry_spec = {
     .slots = entry_slots,
 };
 
+/* Makes `entry` the one used last. Locked. */
+static void link_newest(Cache *self, Entry *entry)
+{
+    entry->older = self->newest;
+    entry->newer = NULL;
+    *(self->newest == NULL ? &self->oldest : &self->newest->newer) = entry;
+    self->newest = entry;
+}
+
+/* Takes `entry` out of the order of use; for one that leaves the table, too. Locked. */
+static void unlink_entry(Cache *self, Entry *entry)
+{
+    *(entry->older == NULL ? &self->oldest : &entry->older->newer) = entry->newer;
+    *(entry->newer == NULL ? &self->newest : &entry->newer->older) = entry->older;
+}
+
+/* Takes `entry`, of which the caller holds a reference, out of the table. Locked. 0 or -1. */
+static int remove_entry(Cache *self, Entry *entry)
+{
+    if (PyDict_DelItem(self->table, entry->key) < 0) {
+        return -1;
+    }
+    unlink_entry(self, entry);
+    return 0;
+}
+
+static bool is_expired(const Cache *self, const Entry *entry)
+{
+    return self->max_age >= 0 && monotonic() - entry->stored >= self->max_age;
+}
+
 PyDoc_STRVAR(get_doc,
              "get($self, key, /)\n--\n\n"
              "The schema stored under a key, or None; counts a hit or a miss.");
@@ -112,15 +147,18 @@ static PyObject *cache_get(PyObject *object, PyObject *key)
     }
     LOCK(self);
     Entry *entry = (Entry *)PyDict_GetItemWithError(self->table, key); /* borrowed */
-    if (entry != NULL && self->max_age >= 0 && monotonic() - entry->stored >= self->max_age) {
+    if (entry != NULL && is_expired(self, entry)) {
         expired = Py_NewRef((PyObject *)entry); /* dropped outside the lock */
-        if (PyDict_DelItem(self->table, key) == 0) {
+        if (remove_entry(self, entry) == 0) {
             self->expirations++;
         }
         entry = NULL;
     }
     if (entry != NULL) {
-        entry->used = ++self->tick;
+        if (entry != self->newest) {
+            unlink_entry(self, entry);
+            link_newest(self, entry);
+        }
         self->hits++;
         found = Py_NewRef(entry->schema);
     } else {
@@ -128,6 +166,29 @@ static PyObject *cache_get(PyObject *object, PyObject *key)
     }
     UNLOCK(self);
     Py_XDECREF(expired);
+    if (found == NULL) {
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+    }
+    return found;
+}
+
+PyDoc_STRVAR(peek_doc,
+             "peek($self, key, /)\n--\n\n"
+             "The schema stored under a key, or None, without being counted or taken for a use.");
+
+static PyObject *cache_peek(PyObject *object, PyObject *key)
+{
+    Cache *self = (Cache *)object;
+    PyObject *found = NULL;
+    if (check_key(key) < 0) {
+        return NULL;
+    }
+    LOCK(self);
+    Entry *entry = (Entry *)PyDict_GetItemWithError(self->table, key); /* borrowed */
+    if (entry != NULL && !is_expired(self, entry)) {
+        found = Py_NewRef(entry->schema);
+    }
+    UNLOCK(self);
     if (found == NULL) {
         return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
     }
@@ -152,18 +213,9 @@ static PyObject *cache_generation(PyObject *object, PyObject *unused)
 static int evict(Cache *self)
 {
     while (PyDict_GET_SIZE(self->table) > self->capacity) {
-        PyObject *key = NULL, *value = NULL, *oldest = NULL; /* borrowed */
-        uint64_t used = UINT64_MAX;
-        Py_ssize_t pos = 0;
-        while (PyDict_Next(self->table, &pos, &key, &value)) {
-            if (((Entry *)value)->used < used) {
-                used = ((Entry *)value)->used;
-                oldest = key;
-            }
-        }
-        Py_XINCREF(oldest);
-        int status = oldest == NULL ? 0 : PyDict_DelItem(self->table, oldest);
-        Py_XDECREF(oldest);
+        Entry *oldest = (Entry *)Py_NewRef((PyObject *)self->oldest);
+        int status = remove_entry(self, oldest);
+        Py_DECREF(oldest); /* a schema: no code of Python's runs */
         if (status < 0) {
             return -1;
         }
@@ -192,19 +244,56 @@ static int is_current(Cache *self, PyObject *key, uint64_t generation)
     return entry->generation <= generation;
 }
 
-/* put, locked; takes `entry` over into the table when it is current. 1, 0, or -1. */
-static int put_entry(Cache *self, PyObject *key, Entry *entry)
+/* put, locked: takes `entry` over into the table, in place of `replaced` (borrowed, or NULL), when
+ * it is current. 1, 0, or -1. */
+static int put_entry(Cache *self, Entry *entry, Entry *replaced)
 {
-    int current = self->capacity == 0 ? 0 : is_current(self, key, entry->generation);
-    if (current <= 0) {
+    int current = is_current(self, entry->key, entry->generation);
+    if (current <= 0 || self->capacity == 0) {
         self->refused += current == 0;
         return current;
     }
-    entry->used = ++self->tick;
-    if (PyDict_SetItem(self->table, key, (PyObject *)entry) < 0 || evict(self) < 0) {
+    if (PyDict_SetItem(self->table, entry->key, (PyObject *)entry) < 0) {
         return -1;
     }
-    return 1;
+    if (replaced != NULL) {
+        unlink_entry(self, replaced);
+    }
+    link_newest(self, entry);
+    return evict(self) < 0 ? -1 : 1;
+}
+
+PyDoc_STRVAR(is_current_doc,
+             "is_current($self, key, generation, /)\n--\n\n"
+             "Whether put would take a schema whose fetch began in `generation`.");
+
+/* The arguments of is_current, and of put if `schema` is not NULL. 0, or -1. */
+static int parse_put(PyObject *args, PyTypeObject *schema_type, PyObject **key, PyObject **schema,
+                     uint64_t *generation)
+{
+    PyObject *number = NULL; /* as all here: borrowed */
+    int parsed = schema == NULL
+        ? PyArg_ParseTuple(args, "OO!:is_current", key, &PyLong_Type, &number)
+        : PyArg_ParseTuple(args, "OO!O!:put", key, schema_type, schema, &PyLong_Type, &number);
+    if (!parsed || check_key(*key) < 0) {
+        return -1;
+    }
+    *generation = PyLong_AsUnsignedLongLong(number);
+    return *generation == (uint64_t)-1 && PyErr_Occurred() ? -1 : 0;
+}
+
+static PyObject *cache_is_current(PyObject *object, PyObject *args)
+{
+    Cache *self = (Cache *)object;
+    PyObject *key = NULL; /* borrowed */
+    uint64_t generation = 0;
+    if (parse_put(args, NULL, &key, NULL, &generation) < 0) {
+        return NULL;
+    }
+    LOCK(self);
+    int current = is_current(self, key, generation);
+    UNLOCK(self);
+    return current < 0 ? NULL : PyBool_FromLong(current);
 }
 
 PyDoc_STRVAR(put_doc,
@@ -216,28 +305,24 @@ static PyObject *cache_put(PyObject *object, PyObject *args)
 {
     Cache *self = (Cache *)object;
     PyMvn_State *state = PyMvn_StateOfType(Py_TYPE(object));
-    PyObject *key = NULL, *schema = NULL, *number = NULL, *replaced = NULL; /* args: borrowed */
+    PyObject *key = NULL, *schema = NULL, *replaced = NULL; /* the first two: borrowed */
     Entry *entry = NULL;
+    uint64_t generation = 0;
 
-    if (!PyArg_ParseTuple(args, "OO!O!:put", &key, state->schema_type, &schema, &PyLong_Type,
-                          &number) ||
-        check_key(key) < 0) {
-        return NULL;
-    }
-    uint64_t generation = PyLong_AsUnsignedLongLong(number);
-    if (generation == (uint64_t)-1 && PyErr_Occurred()) {
+    if (parse_put(args, state->schema_type, &key, &schema, &generation) < 0) {
         return NULL;
     }
     entry = (Entry *)self->entry_type->tp_alloc(self->entry_type, 0);
     if (entry == NULL) {
         return NULL;
     }
+    entry->key = Py_NewRef(key);
     entry->schema = Py_NewRef(schema);
     entry->generation = generation;
     entry->stored = monotonic();
     LOCK(self);
     replaced = Py_XNewRef(PyDict_GetItemWithError(self->table, key)); /* dropped outside the lock */
-    int stored = replaced == NULL && PyErr_Occurred() ? -1 : put_entry(self, key, entry);
+    int stored = replaced == NULL && PyErr_Occurred() ? -1 : put_entry(self, entry, (Entry *)replaced);
     UNLOCK(self);
     Py_DECREF(entry);
     Py_XDECREF(replaced);
@@ -281,7 +366,7 @@ static PyObject *cache_invalidate(PyObject *object, PyObject *key)
     LOCK(self);
     int status = remember_drop(self, key);
     old = Py_XNewRef(PyDict_GetItemWithError(self->table, key)); /* dropped outside the lock */
-    if (old != NULL && PyDict_DelItem(self->table, key) < 0) {
+    if (old != NULL && remove_entry(self, (Entry *)old) < 0) {
         status = -1;
     }
     self->invalidations += old != NULL;
@@ -291,12 +376,12 @@ static PyObject *cache_invalidate(PyObject *object, PyObject *key)
     return answer;
 }
 
-/* Drops `key` if it still maps to `entry`. 1, 0, or -1. */
+/* Drops `entry` if the table still has it. 1, 0, or -1. */
 static int drop_entry(Cache *self, PyObject *key, PyObject *entry)
 {
     LOCK(self);
     int same = PyDict_GetItemWithError(self->table, key) == entry;
-    int status = same ? PyDict_DelItem(self->table, key) : 0;
+    int status = same ? remove_entry(self, (Entry *)entry) : 0;
     self->invalidations += same ? 1 : 0;
     UNLOCK(self);
     return status < 0 || PyErr_Occurred() ? -1 : same;
@@ -353,6 +438,7 @@ static PyObject *cache_clear(PyObject *object, PyObject *unused)
     LOCK(self);
     PyObject *old = self->table; /* dropped outside the lock */
     self->table = empty;
+    self->oldest = self->newest = NULL;
     self->invalidations += (uint64_t)PyDict_GET_SIZE(old);
     raise_floor(self);
     UNLOCK(self);
@@ -435,8 +521,8 @@ static size_t sum_nbytes(const Cache *self)
 PyDoc_STRVAR(stats_doc,
              "stats($self, /)\n--\n\n"
              "A dict of counters since the cache was made, and its present state: hits, misses,\n"
-             "evictions, expirations, invalidations, refused, size, capacity, max_age,\n"
-             "generation, nbytes.");
+             "evictions, expirations, invalidations, refused, entries, capacity, max_age,\n"
+             "generation, bytes (of the schemas kept).");
 
 static PyObject *cache_stats(PyObject *object, PyObject *unused)
 {
@@ -450,9 +536,9 @@ static PyObject *cache_stats(PyObject *object, PyObject *unused)
     PyObject *age = seen.max_age < 0 ? Py_NewRef(Py_None) : PyFloat_FromDouble(seen.max_age);
     return Py_BuildValue("{sKsKsKsKsKsKsnsnsNsKsn}", "hits", seen.hits, "misses", seen.misses,
                          "evictions", seen.evictions, "expirations", seen.expirations,
-                         "invalidations", seen.invalidations, "refused", seen.refused, "size",
+                         "invalidations", seen.invalidations, "refused", seen.refused, "entries",
                          size, "capacity", seen.capacity, "max_age", age, "generation",
-                         seen.generation, "nbytes", (Py_ssize_t)nbytes);
+                         seen.generation, "bytes", (Py_ssize_t)nbytes);
 }
 
 static Py_ssize_t cache_length(PyObject *object)
@@ -516,7 +602,9 @@ static void cache_dealloc(PyObject *object)
 
 static PyMethodDef cache_methods[] = {
     {"get", cache_get, METH_O, get_doc},
+    {"peek", cache_peek, METH_O, peek_doc},
     {"generation", cache_generation, METH_NOARGS, generation_doc},
+    {"is_current", cache_is_current, METH_VARARGS, is_current_doc},
     {"put", cache_put, METH_VARARGS, put_doc},
     {"invalidate", cache_invalidate, METH_O, invalidate_doc},
     {"invalidate_if", cache_invalidate_if, METH_O, invalidate_if_doc},

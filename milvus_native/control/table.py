@@ -15,16 +15,18 @@ from ..effects import Operation
 from ..scope import Scope
 
 Arguments = Mapping[str, Any]
+# Called with the arguments of a method.
+Forget = Callable[[Scope, Arguments], None]
 
 
 class Row(NamedTuple):
     """`forget` is called with the method's arguments after it has ended, well or not."""
 
-    forget: Callable[[Scope, Arguments], None] | None = None
+    forget: Forget | None = None
     operation: Callable[..., Operation[Any]] | None = None
 
 
-def _collection(*names: str) -> Callable[[Scope, Arguments], None]:
+def named(*names: str) -> Forget:
     """Forgets the collections that the arguments of these names are names of."""
 
     def forget(scope: Scope, arguments: Arguments) -> None:
@@ -34,18 +36,19 @@ def _collection(*names: str) -> Callable[[Scope, Arguments], None]:
     return forget
 
 
-def _renamed(scope: Scope, arguments: Arguments) -> None:
-    for db_name in {scope.db_name, arguments.get("target_db") or scope.db_name}:
+def renamed(scope: Scope, arguments: Arguments) -> None:
+    target = arguments.get("target_db") or arguments.get("new_db_name")
+    for db_name in {scope.db_name, target or scope.db_name}:
         for name in ("old_name", "new_name"):
             forget_collection(scope, arguments.get(name), db_name)
 
 
-def _restored(scope: Scope, arguments: Arguments) -> None:
+def restored(scope: Scope, arguments: Arguments) -> None:
     db_name = arguments.get("target_db_name") or scope.db_name
     forget_collection(scope, arguments.get("target_collection_name"), db_name)
 
 
-def _database(scope: Scope, arguments: Arguments) -> None:
+def database(scope: Scope, arguments: Arguments) -> None:
     forget_database(scope, arguments.get("db_name"))
 
 
@@ -74,7 +77,7 @@ def _forget_in_pymilvus(method: str, *key: str) -> None:
         invalidate(*key)
 
 
-_NAMED = Row(_collection("collection_name"))
+_NAMED = Row(named("collection_name"))
 _PLAIN = Row()
 
 TABLE: dict[str, Row] = {
@@ -82,7 +85,7 @@ TABLE: dict[str, Row] = {
     "create_collection": _NAMED,
     "drop_collection": _NAMED,
     "truncate_collection": _NAMED,
-    "rename_collection": Row(_renamed),
+    "rename_collection": Row(renamed),
     "describe_collection": _PLAIN,
     "has_collection": Row(operation=operations.has_collection),
     "list_collections": _PLAIN,
@@ -134,18 +137,18 @@ TABLE: dict[str, Row] = {
     "alter_index_properties": _PLAIN,
     "drop_index_properties": _PLAIN,
     # aliases
-    "create_alias": Row(_collection("collection_name", "alias")),
-    "drop_alias": Row(_collection("alias")),
-    "alter_alias": Row(_collection("collection_name", "alias")),
+    "create_alias": Row(named("collection_name", "alias")),
+    "drop_alias": Row(named("alias")),
+    "alter_alias": Row(named("collection_name", "alias")),
     "describe_alias": _PLAIN,
     "list_aliases": _PLAIN,
     # databases
-    "create_database": Row(_database),
-    "drop_database": Row(_database),
+    "create_database": Row(database),
+    "drop_database": Row(database),
     "list_databases": _PLAIN,
     "describe_database": _PLAIN,
-    "alter_database_properties": Row(_database),
-    "drop_database_properties": Row(_database),
+    "alter_database_properties": Row(database),
+    "drop_database_properties": Row(database),
     "use_database": _PLAIN,
     "using_database": _PLAIN,
     # users, roles and privileges
@@ -187,7 +190,7 @@ TABLE: dict[str, Row] = {
     "drop_snapshot": _PLAIN,
     "list_snapshots": _PLAIN,
     "describe_snapshot": _PLAIN,
-    "restore_snapshot": Row(_restored),
+    "restore_snapshot": Row(restored),
     "get_restore_snapshot_state": _PLAIN,
     "list_restore_snapshot_jobs": _PLAIN,
     "pin_snapshot_data": _PLAIN,

@@ -335,9 +335,9 @@ def test_statistics(server: RecordingServer, client: MilvusClient) -> None:
     after = schema_cache.stats()
     assert after["fetches"] - before["fetches"] == 1
     assert after["hits"] - before["hits"] == 1
-    assert after["size"] == 1
+    assert after["entries"] == 1
     schema_cache.clear()
-    assert schema_cache.stats()["size"] == 0
+    assert schema_cache.stats()["entries"] == 0
     client.get("things", [1])
     assert server.count("DescribeCollection") == 2
 

@@ -87,8 +87,12 @@ def test_putting_again_counts_as_use() -> None:
 
 def test_nothing_is_kept_with_capacity_zero() -> None:
     cache = SchemaCache(capacity=0)
-    assert cache.put(key("a"), schema(), cache.generation()) is False
+    early = cache.generation()
+    assert cache.put(key("a"), schema(), early) is True
     assert len(cache) == 0
+    assert cache.get(key("a")) is None
+    cache.invalidate(key("a"))
+    assert cache.put(key("a"), schema(), early) is False
 
 
 def test_age() -> None:
@@ -218,11 +222,11 @@ def test_stats() -> None:
         "expirations": 0,
         "invalidations": 0,
         "refused": 0,
-        "size": 1,
+        "entries": 1,
         "capacity": 5,
         "max_age": 60.0,
         "generation": 0,
-        "nbytes": books.nbytes,
+        "bytes": books.nbytes,
     }
 
 
