@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal, TypeVar
 
-from . import errors, requests, schema_cache
+from . import errors, requests, schema_cache, search_checks
 from ._core import (
     Mutation,
     RowEncoder,
@@ -29,6 +29,7 @@ from .arguments import illegal, param_error
 from .effects import Encode, NeedSchema, Operation, Rpc
 from .results import HybridExtraList, OmitZeroDict, SearchResult
 from .scope import Scope
+from .search_checks import Target
 
 T = TypeVar("T")
 
@@ -157,17 +158,26 @@ def search(
 ) -> Operation[SearchResult]:
     """arguments: keywords of requests.search."""
     decode = _search_decoder(arguments.get("round_decimal", -1))
-    if requests.search_needs_schema(data) and not arguments.get("schema"):
+    params = arguments.get("search_params")
+    if params and data is not None:
+        target = Target(arguments.get("anns_field"), params, data)
+        yield from _check_metric(scope, collection_name, [target])
+    try:
+        if requests.search_needs_schema(data) and not arguments.get("schema"):
 
-        def send(schema: Schema) -> Operation[SearchResult]:
-            request = requests.search(scope, schema, collection_name, data, **arguments)
-            result: SearchResult = yield Rpc("Search", request, decode=decode)
-            return result
+            def send(schema: Schema) -> Operation[SearchResult]:
+                request = requests.search(scope, schema, collection_name, data, **arguments)
+                found: SearchResult = yield Rpc("Search", request, decode=decode)
+                return found
 
-        return (yield from with_schema(collection_name, send))
-    request = requests.search(scope, None, collection_name, data, **arguments)
-    result: SearchResult = yield Rpc("Search", request, decode=decode)
-    return result
+            return (yield from with_schema(collection_name, send))
+        request = requests.search(scope, None, collection_name, data, **arguments)
+        result: SearchResult = yield Rpc("Search", request, decode=decode)
+        return result
+    except StatusError as error:
+        target = Target(arguments.get("anns_field"), params, data)
+        explained = yield from _explained(scope, collection_name, [target], error)
+        raise explained from None
 
 
 def hybrid_search(
@@ -190,9 +200,49 @@ def hybrid_search(
         )
         return result
 
-    if kwargs.get("schema") or not requests.hybrid_needs_schema(reqs):
-        return (yield from send(None))
-    return (yield from with_schema(collection_name, send))
+    targets = []
+    if isinstance(reqs, (list, tuple)):
+        names = ("anns_field", "param", "data")
+        targets = [Target(*(getattr(req, name, None) for name in names)) for req in reqs]
+    yield from _check_metric(scope, collection_name, targets)
+    try:
+        if kwargs.get("schema") or not requests.hybrid_needs_schema(reqs):
+            return (yield from send(None))
+        return (yield from with_schema(collection_name, send))
+    except StatusError as error:
+        explained = yield from _explained(scope, collection_name, targets, error)
+        raise explained from None
+
+
+def _check_metric(scope: Scope, collection_name: str, targets: list[Target]) -> Operation[None]:
+    """ParamError for a metric that no index of the field can have, if the schema is known."""
+    if not search_checks.names_metric(targets):
+        return
+    schema = schema_cache.known(scope, collection_name)
+    if schema is None or not search_checks.wrong_metric(schema, targets):
+        return
+    newer: Schema = yield NeedSchema(collection_name, refresh="input", stale=schema)
+    complaint = search_checks.wrong_metric(newer, targets)
+    if complaint:
+        raise param_error(complaint)
+
+
+def _explained(
+    scope: Scope, collection_name: str, targets: list[Target], error: StatusError
+) -> Operation[StatusError]:
+    """`error`, with the vector in its text whose length is wrong, if the schema is known."""
+    schema = schema_cache.known(scope, collection_name)
+    if schema is None or not search_checks.wrong_dim(schema, targets):
+        return error
+    try:
+        newer: Schema = yield NeedSchema(collection_name, refresh="input", stale=schema)
+    except Exception:
+        return error
+    complaint = search_checks.wrong_dim(newer, targets)
+    if not complaint:
+        return error
+    code, error_code, reason, *more = error.args
+    return StatusError(code, error_code, f"{complaint}: {reason}", *more)
 
 
 def describe(collection_name: str) -> Operation[Schema]:

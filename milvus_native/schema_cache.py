@@ -71,7 +71,12 @@ def peek(client: BaseClient, collection_name: str) -> Schema | None:
 
     The name may be an alias. Nothing is counted, and nothing kept longer for being looked at.
     """
-    return CACHE.peek(client._scope().schema_key(collection_name))
+    return known(client._scope(), collection_name)
+
+
+def known(scope: Scope, collection_name: Any) -> Schema | None:
+    """The schema that is cached, not counted as a look-up."""
+    return CACHE.peek(scope.schema_key(collection_name)) if type(collection_name) is str else None
 
 
 def configure(*, capacity: int | None = None, max_age: float | EllipsisType | None = ...) -> None:

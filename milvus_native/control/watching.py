@@ -21,7 +21,8 @@ METHODS: dict[str, Forget] = {
     "create_collection": _NAMED,
     "drop_collection": _NAMED,
     "truncate_collection": _NAMED,
-    "rename_collections": renamed,
+    "rename_collection": renamed,  # of the async handler
+    "rename_collections": renamed,  # of the sync one
     "alter_collection_properties": _NAMED,
     "drop_collection_properties": _NAMED,
     "alter_collection_field_properties": _NAMED,

@@ -25,6 +25,7 @@ def describe(
     pk: str = "id",
     pk_type: DataType = DataType.INT64,
     dim: int = 4,
+    kind: DataType = DataType.FLOAT_VECTOR,
     version: int = 1,
     collection_id: int = 7,
     aliases: tuple[str, ...] = (),
@@ -35,7 +36,7 @@ def describe(
     key = schema_pb2.FieldSchema(fieldID=100, name=pk, is_primary_key=True, data_type=int(pk_type))
     if pk_type == DataType.VARCHAR:
         key.type_params.add(key="max_length", value="100")
-    vector = schema_pb2.FieldSchema(fieldID=101, name="vector", data_type=DataType.FLOAT_VECTOR)
+    vector = schema_pb2.FieldSchema(fieldID=101, name="vector", data_type=int(kind))
     vector.type_params.add(key="dim", value=str(dim))
     tags = schema_pb2.FieldSchema(fieldID=102, name="tags", data_type=DataType.ARRAY)
     tags.element_type = int(DataType.INT64)

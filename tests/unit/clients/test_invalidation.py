@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +12,7 @@ from pymilvus import DataType, Function, FunctionType
 from pymilvus.exceptions import MilvusException
 from pymilvus.grpc_gen import milvus_pb2
 
-from milvus_native import MilvusClient, schema_cache
+from milvus_native import AsyncMilvusClient, MilvusClient, schema_cache
 from tests.servers.recording import Call, RecordingServer
 
 from . import replies
@@ -41,6 +43,7 @@ STATUS_RPCS = [
 ]
 
 Change = Callable[[Any], Any]
+MARK = "_milvus_native_watch"
 
 
 def bm25() -> Function:
@@ -184,6 +187,89 @@ def test_restored_snapshot(described: RecordingServer, client: MilvusClient) -> 
     described.set("RestoreSnapshot", milvus_pb2.RestoreSnapshotResponse().SerializeToString())
     client.restore_snapshot("snap", "things", "copy")
     assert cached(either, "copy") == set()
+
+
+ORM_CHANGES: dict[str, Change] = {
+    "drop": lambda u: u.drop_collection("things"),
+    "drop by alias": lambda u: u.drop_collection("alias"),
+    "rename": lambda u: u.rename_collection("things", "new"),
+    "rename to": lambda u: u.rename_collection("new", "things"),
+    "create alias": lambda u: u.create_alias("things", "second"),
+    "alter alias": lambda u: u.alter_alias("other", "alias"),
+    "drop alias": lambda u: u.drop_alias("alias"),
+}
+
+
+@pytest.mark.parametrize("change", ORM_CHANGES.values(), ids=ORM_CHANGES)
+def test_change_by_the_orm(described: RecordingServer, either: Either, change: Change) -> None:
+    """pymilvus's ORM has connections of its own."""
+    from milvus_native import connections, utility
+
+    class On:
+        def __getattr__(self, name: str) -> Any:
+            return lambda *args: getattr(utility, name)(*args, using="orm")
+
+    described.set("HasCollection", b"")
+    connections.connect("orm", uri=described.uri)
+    try:
+        cached(either, "things", "alias", "unrelated")
+        change(On())
+        assert "alias" not in cached(either, "alias")
+        assert cached(either, "unrelated") == {"unrelated"}
+        cached(either, "things")
+        change(On())
+        assert cached(either, "things") == set()
+    finally:
+        connections.disconnect("orm")
+
+
+def test_change_on_the_handler_of_the_delegate(
+    described: RecordingServer, client: MilvusClient
+) -> None:
+    either = Either(client, lambda result: result)
+    handler = client._get_connection()
+    cached(either, "things")
+    handler.alter_collection_properties("things", properties={"a": "b"})
+    assert cached(either, "things") == set()
+    described.set("DropCollection", replies.status(replies.failed(5)))
+    with pytest.raises(MilvusException):
+        handler.drop_collection("things")
+    assert cached(either, "things") == set()
+
+
+def test_change_on_an_async_handler(described: RecordingServer) -> None:
+    async def main() -> None:
+        async with AsyncMilvusClient(described.uri) as client:
+            handler = await client._get_connection()
+            await client.get("things", [1])
+            assert schema_cache.peek(client, "things") is not None
+            await handler.rename_collection("things", "other")
+            assert schema_cache.peek(client, "things") is None
+
+    asyncio.run(main())
+
+
+def test_every_method_that_is_watched_exists() -> None:
+    from pymilvus.client.async_grpc_handler import AsyncGrpcHandler
+    from pymilvus.client.grpc_handler import GrpcHandler
+
+    from milvus_native.control.watching import METHODS, watch
+
+    watch()
+    for handler in (GrpcHandler, AsyncGrpcHandler):
+        present = {name for name in METHODS if hasattr(handler, name)}
+        assert {name for name in present if hasattr(getattr(handler, name), MARK)} == present
+        assert len(present) > 15
+        changing = {
+            name
+            for name in vars(handler)
+            if re.match("_?(alter|drop|rename|add|create|truncate|restore)_", name)
+            and re.search("collection|alias|database|restore_snap|schema", name)
+        }
+        assert changing == present
+    method = GrpcHandler.drop_collection
+    watch()
+    assert GrpcHandler.drop_collection is method
 
 
 def test_pymilvus_forgets_as_well(described: RecordingServer, client: MilvusClient) -> None:

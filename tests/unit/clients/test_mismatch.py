@@ -183,6 +183,9 @@ def test_mismatch_of_a_retried_request(server: RecordingServer, either: Either) 
     either.insert("things", replies.ROW)
     sent = [milvus_pb2.InsertRequest.FromString(call.request) for call in server.take("Insert")]
     assert [request.schema_timestamp for request in sent] == [41, 42]
+    either.upsert("things", replies.ROW)
+    [upsert] = server.take("Upsert")
+    assert milvus_pb2.UpsertRequest.FromString(upsert.request).schema_timestamp == 42
 
 
 def test_a_herd_refreshes_once(server: RecordingServer) -> None:

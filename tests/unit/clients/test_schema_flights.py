@@ -342,6 +342,177 @@ def test_statistics(server: RecordingServer, client: MilvusClient) -> None:
     assert server.count("DescribeCollection") == 2
 
 
+STATISTICS = {
+    *("hits", "misses", "fetches", "waits", "refreshes", "evictions", "expirations"),
+    *("invalidations", "refused", "entries", "bytes", "capacity", "max_age", "generation"),
+}
+
+
+def test_every_counter(server: RecordingServer, client: MilvusClient, gate: Gate) -> None:
+    """What the rules predict, to the last one."""
+
+    def since() -> dict[str, Any]:
+        now = schema_cache.stats()
+        assert set(now) == STATISTICS
+        change = {
+            name: now[name] - before[name]
+            for name in ("hits", "misses", "fetches", "waits", "evictions", "invalidations")
+        }
+        change |= {name: now["refreshes"][name] - count for name, count in causes.items()}
+        return {name: count for name, count in change.items() if count}
+
+    before = schema_cache.stats()
+    causes = before["refreshes"]
+    server.set("DescribeCollection", gate.before(replies.describe(version=1)))
+    threads, _ = in_threads(3, lambda _: client.get("things", [1]))
+    gate.waiting.acquire()
+    waiting_for(server, 2)
+    gate.open()
+    for thread in threads:
+        thread.join()
+    assert since() == {"misses": 3, "fetches": 1, "waits": 2}
+    schema = schema_cache.peek(client, "things")
+    assert schema is not None
+    assert since() == {"misses": 3, "fetches": 1, "waits": 2}
+    assert schema_cache.stats()["bytes"] == schema.nbytes
+
+    before = schema_cache.stats()
+    client.insert("things", replies.ROW)
+    client.upsert("things", replies.ROW)
+    client.search("things", [[0.0] * 4])  # needs no schema
+    assert since() == {"hits": 2}
+    server.set("Insert", replies.mutation(status=replies.MISMATCH), replies.mutation(1))
+    client.insert("things", replies.ROW)
+    assert since() == {"hits": 3, "fetches": 1, "mismatch": 1, "invalidations": 1}
+    server.set("Query", replies.query(status=replies.failed(1100)))
+    with pytest.raises(MilvusException):
+        client.get("things", [1])
+    with pytest.raises(MilvusException):
+        client.insert("things", {"id": 1, "vector": [0.0]})
+    expected = {"hits": 5, "fetches": 3, "invalidations": 3}
+    assert since() == {**expected, "mismatch": 1, "error": 1, "input": 1}
+    assert server.count("DescribeCollection") == 4
+
+
+def test_peek(server: RecordingServer, client: MilvusClient) -> None:
+    assert schema_cache.peek(client, "things") is None
+    assert server.count("DescribeCollection") == 0
+    client.get("things", [1])
+    schema = schema_cache.peek(client, "things")
+    assert schema is not None
+    assert schema.field_names == ("id", "vector")
+    with MilvusClient(server.uri, token="root:Milvus") as other:
+        assert schema_cache.peek(other, "things") is None  # another principal
+    same = AsyncMilvusClient(server.uri)
+    assert schema_cache.peek(same, "things") is schema
+
+
+def test_no_room(server: RecordingServer, client: MilvusClient) -> None:
+    """Each call asks once."""
+    capacity = schema_cache.stats()["capacity"]
+    try:
+        schema_cache.configure(capacity=0)
+        for _ in range(3):
+            client.get("things", [1])
+    finally:
+        schema_cache.configure(capacity=capacity)
+    assert server.count("DescribeCollection") == 3
+
+
+def test_invalidated_between_fetch_and_landing(server: RecordingServer) -> None:
+    """Who joins a flight after the invalidation does not get what was fetched before it."""
+    from milvus_native.effects import NeedSchema, Rpc, Wait
+    from milvus_native.schema_cache import CACHE, lookup
+    from milvus_native.scope import Scope
+
+    scope = Scope("nowhere:1", "", "")
+
+    def reply(effect: Any, version: int) -> Any:
+        assert isinstance(effect, Rpc)
+        assert effect.decode is not None
+        return effect.decode(replies.describe(version=version))
+
+    leader = lookup(scope, NeedSchema("things"))
+    effect = next(leader)
+    waiter = lookup(scope, NeedSchema("things"))
+
+    class Between:
+        """Joins and invalidates when the leader lands: after its put, before it wakes anybody."""
+
+        def __init__(self, land: Any) -> None:
+            self.land = land
+
+        def __call__(self, *args: Any, **kwargs: Any) -> None:
+            CACHE.invalidate(scope.schema_key("things"))
+            assert isinstance(next(waiter), Wait)
+            self.land(*args, **kwargs)
+
+    from milvus_native import flights
+
+    original = flights.Flight.land
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flights.Flight, "land", lambda *a, **k: Between(original)(*a, **k))
+        with pytest.raises(StopIteration) as landed:
+            leader.send(reply(effect, 1))
+    assert landed.value.value.update_timestamp == 1  # asked for before the invalidation
+    with pytest.raises(StopIteration) as served:
+        waiter.send(reply(waiter.send(True), 2))
+    assert served.value.value.update_timestamp == 2
+
+
+def test_a_herd_of_everything(server: RecordingServer, gate: Gate) -> None:
+    """A thousand tasks on three loops, and 64 threads, at once on a cold key."""
+    server.set("DescribeCollection", gate.before(replies.describe()))
+    client = MilvusClient(server.uri)
+    shared = AsyncMilvusClient(server.uri)
+
+    async def tasks(count: int) -> None:
+        await asyncio.gather(*(shared.insert("things", replies.ROW) for _ in range(count)))
+
+    def work(number: int) -> None:
+        if number < 3:
+            asyncio.run(tasks((334, 333, 333)[number]))
+        else:
+            client.insert("things", replies.ROW)
+
+    with client:
+        threads, results = in_threads(67, work)
+        gate.waiting.acquire()
+        waiting_for(server, 1063)
+        gate.open()
+        for thread in threads:
+            thread.join()
+    asyncio.run(shared.close())
+    assert results == [None] * 67
+    assert server.count("DescribeCollection") == 1
+    assert server.count("Insert") == 1064
+
+
+def test_waiters_keep_their_deadlines_while_a_fetch_hangs(
+    server: RecordingServer, client: MilvusClient, gate: Gate
+) -> None:
+    server.set("DescribeCollection", gate.before(replies.describe()))
+    threads, results = in_threads(1, lambda _: client.get("things", [1]))
+    gate.waiting.acquire()
+    short, short_results = in_threads(8, lambda _: client.get("things", [1], timeout=0.2))
+
+    async def tasks() -> list[Any]:
+        async with AsyncMilvusClient(server.uri) as other:
+            calls = (other.get("things", [1], timeout=0.2) for _ in range(8))
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+    errors = asyncio.run(tasks())
+    for thread in short:
+        thread.join()
+    assert [type(error).__name__ for error in errors] == ["MilvusException"] * 8
+    assert all(isinstance(error, grpc.RpcError) for error in short_results)
+    assert not results  # the leader has all the time it wants
+    gate.open()
+    threads[0].join()
+    assert len(results[0]) == 1
+    assert server.count("DescribeCollection") == 1
+
+
 def test_bounds(server: RecordingServer, client: MilvusClient) -> None:
     capacity = schema_cache.stats()["capacity"]
     try:
