@@ -24,7 +24,7 @@ _NAMES |= {103: "BFLOAT16_VECTOR", 105: "INT8_VECTOR"}
 
 _OF_NUMBERS = frozenset({"L2", "IP", "COSINE"})
 _OF_BITS = frozenset({"HAMMING", "JACCARD"})
-_MISTAKEN = {kind: _OF_BITS for kind in _WIDTHS} | {BINARY_VECTOR: _OF_NUMBERS}
+_MISTAKEN = dict.fromkeys(_WIDTHS, _OF_BITS) | {BINARY_VECTOR: _OF_NUMBERS}
 
 
 class Target(NamedTuple):

@@ -25,7 +25,9 @@ METHODS: dict[str, Forget] = {
     "rename_collections": renamed,  # of the sync one
     "alter_collection_properties": _NAMED,
     "drop_collection_properties": _NAMED,
+    "alter_collection_field": _NAMED,
     "alter_collection_field_properties": _NAMED,
+    "refresh_external_collection": _NAMED,
     "alter_collection_schema": _NAMED,
     "_alter_collection_schema_drop": _NAMED,
     "add_collection_field": _NAMED,

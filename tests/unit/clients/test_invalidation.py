@@ -263,7 +263,7 @@ def test_every_method_that_is_watched_exists() -> None:
         changing = {
             name
             for name in vars(handler)
-            if re.match("_?(alter|drop|rename|add|create|truncate|restore)_", name)
+            if re.match("_?(alter|drop|rename|add|create|truncate|restore|refresh)_", name)
             and re.search("collection|alias|database|restore_snap|schema", name)
         }
         assert changing == present

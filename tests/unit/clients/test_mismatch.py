@@ -11,7 +11,7 @@ from pymilvus.exceptions import (
     DescribeCollectionException,
     SchemaMismatchRetryableException,
 )
-from pymilvus.grpc_gen import milvus_pb2
+from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from milvus_native import AsyncMilvusClient, MilvusClient, schema_cache
 from tests.servers.recording import RecordingServer
@@ -186,6 +186,34 @@ def test_mismatch_of_a_retried_request(server: RecordingServer, either: Either) 
     either.upsert("things", replies.ROW)
     [upsert] = server.take("Upsert")
     assert milvus_pb2.UpsertRequest.FromString(upsert.request).schema_timestamp == 42
+
+
+def test_iterators_see_the_schema_of_now(server: RecordingServer, either: Either) -> None:
+    warm(server, either)
+    server.set("DescribeCollection", replies.describe(pk="key", version=2))
+    either.query_iterator("things", filter="")
+    assert "DescribeCollection" in methods(server)
+    server.set("Query", replies.query(1, pk="key"))
+    either.get("things", [1])
+    [query] = server.take()
+    assert milvus_pb2.QueryRequest.FromString(query.request).expr == "key in [1]"
+
+
+def test_search_iterator_with_bytes(server: RecordingServer, either: Either) -> None:
+    """The type of the bytes is that of the field as it is now."""
+    warm(server, either)
+    server.set(
+        "DescribeCollection", replies.describe(kind=DataType.BINARY_VECTOR, dim=128, version=2)
+    )
+    params = {"metric_type": "HAMMING"}
+    either.search_iterator("things", [bytes(16)], search_params=params, anns_field="vector")
+    calls = server.take()
+    assert [call.method for call in calls].count("DescribeCollection") == 1
+    for call in calls:
+        if call.method == "Search":
+            request = milvus_pb2.SearchRequest.FromString(call.request)
+            group = common_pb2.PlaceholderGroup.FromString(request.placeholder_group)
+            assert group.placeholders[0].type == common_pb2.PlaceholderType.BinaryVector
 
 
 def test_a_herd_refreshes_once(server: RecordingServer) -> None:

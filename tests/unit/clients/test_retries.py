@@ -368,4 +368,4 @@ def test_waiting_for_the_schema_keeps_the_deadline(
         gate.set()
         leader.join()
     assert server.count("DescribeCollection") == 1
-    assert schema_cache.stats()["size"] == 1
+    assert schema_cache.stats()["entries"] == 1

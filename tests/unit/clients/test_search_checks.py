@@ -48,7 +48,7 @@ def test_metric_of_another_kind(server: RecordingServer, either: Either, call: A
     with pytest.raises(ParamError, match=text):
         call(either, [VECTOR], search_params=METRIC)
     assert sent(server) == ["DescribeCollection"]  # to be sure
-    with pytest.raises(ParamError, match="jaccard|JACCARD"):
+    with pytest.raises(ParamError, match="metric JACCARD is not for"):
         call(either, [VECTOR], search_params={"params": {"metric_type": "jaccard"}})
 
 
@@ -102,7 +102,7 @@ def test_wrong_dim_explains_an_error(
         server.set(rpc, replies.search(replies.failed(65535, "Assert failed in Plan.cpp")))
     if len(data) == 2:
         data = [np.zeros(4, np.float32), data[1]]
-    place = f"data\\[{len(data) - 1}\\] has 5 dimensions, the field \"vector\" has 4: Assert"
+    place = f'data\\[{len(data) - 1}\\] has 5 dimensions, the field "vector" has 4: Assert'
     with pytest.raises(MilvusException, match=place) as caught:
         call(either, data, anns_field="vector")
     assert caught.value.code == 65535
