@@ -232,7 +232,9 @@ def _explained(
 ) -> Operation[StatusError]:
     """`error`, with the vector in its text whose length is wrong, if the schema is known."""
     schema = schema_cache.known(scope, collection_name)
-    if schema is None or not search_checks.wrong_dim(schema, targets):
+    if schema is None or not errors.may_be_stale(error):
+        return error  # a limit, a missing right
+    if not search_checks.wrong_dim(schema, targets):
         return error
     try:
         newer: Schema = yield NeedSchema(collection_name, refresh="input", stale=schema)

@@ -118,10 +118,10 @@ def lookup(scope: Scope, need: NeedSchema) -> Operation[Schema]:
                 schema, _ = yield from _fetch(scope, need)
                 return schema
             if flight.result is not None:
-                schema, generation = flight.result
+                landed: tuple[Schema, int] = flight.result
                 # It may have been invalidated after it was fetched and before this call joined.
-                if schema is not stale and CACHE.is_current(key, generation):
-                    return schema
+                if landed[0] is not stale and CACHE.is_current(key, landed[1]):
+                    return landed[0]
             if flight.error is not None:
                 failures += 1
                 if failures == 2:  # the second answer was asked for after this call began
