@@ -1,24 +1,19 @@
 /* A canned Milvus for benchmarks: gRPC over cleartext HTTP/2 (nghttp2), one thread, epoll.
  *
- * It answers from a folder of reply files made beforehand, so that the client is what is weighed.
- * A request is looked up by the parts of it that shape its answer:
- *     Insert-<num_rows>   Upsert-<num_rows>   Delete   DescribeCollection   Connect
- *     Search-<nq>-<topk>-<output fields>   HybridSearch-<limit>-<output fields>
- *     Query-<limit>-<output fields>        (fields joined by ",")
- * Anything that has no file is answered with NOT_FOUND and the name that was looked for. The
- * method Stats answers with the number of calls and the server's own CPU time, as JSON text.
+ * It answers Connect, DescribeCollection, Insert, Upsert, Delete, Search, HybridSearch and Query
+ * with replies of the shape that was asked for (replies.h), so that the client is what is weighed.
+ * Anything else is answered with NOT_FOUND. The method Stats answers with the number of calls by
+ * method, the bytes received and the server's own CPU time, as JSON text.
  *
- * Usage: fake_milvus FOLDER [PORT]     prints "PORT n" when it listens on 127.0.0.1:n. */
+ * Usage: fake_milvus FOLDER     FOLDER holds the collections, see replies.h.
+ * Prints "PORT n" when it listens on 127.0.0.1:n, and ends when its standard input does. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,239 +23,90 @@
 #include <unistd.h>
 
 #include "../../csrc/core/buffer.h"
-#include "../../csrc/core/wire_reader.h"
+#include "replies.h"
+#include "shape.h"
 
 #define SERVICE "/milvus.proto.milvus.MilvusService/"
-#define NAME_SIZE 512
 #define WINDOW (1 << 30)
 #define READ_SIZE (1 << 18)
+#define MAX_METHODS 32
 
 typedef struct {
-    char *name;
-    uint8_t *data; /* gRPC frame: 5 bytes of header, then the message */
-    size_t size;
-    unsigned long calls;
-} reply;
-
-typedef struct stream {
     int32_t id;
-    char method[64];
+    char method[METHOD_SIZE];
     mvn_buffer body;
-    const uint8_t *answer;
-    size_t answer_size, answer_sent;
-    uint8_t *owned; /* an answer made for this call */
-    char error[NAME_SIZE];
+    const frame *answer;
+    size_t sent;
+    frame *owned; /* an answer made for this call */
+    char error[FIELDS_SIZE + NAME_SIZE];
 } stream;
 
 typedef struct {
     int fd;
     nghttp2_session *session;
-    int closing, want_write;
+    mvn_buffer spare; /* a body's memory, for the next one */
 } connection;
 
-static reply *replies;
-static size_t n_replies;
-static unsigned long n_calls;
+static struct {
+    char name[METHOD_SIZE];
+    unsigned long calls;
+} methods[MAX_METHODS];
+static unsigned long long bytes_received;
 static int epoll_fd;
 
-static void die(const char *format, ...)
+static void die(const char *what)
 {
-    va_list args;
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
+    fprintf(stderr, "fake_milvus: %s: %s\n", what, strerror(errno));
     exit(1);
 }
 
-/* ---- replies ---- */
+/* ---- answers ---- */
 
-static uint8_t *frame_of(const void *message, size_t size)
+static void count_call(const char *method)
 {
-    uint8_t *frame = malloc(size + 5);
-    if (frame == NULL) {
-        die("out of memory");
-    }
-    frame[0] = 0;
-    frame[1] = (uint8_t)(size >> 24);
-    frame[2] = (uint8_t)(size >> 16);
-    frame[3] = (uint8_t)(size >> 8);
-    frame[4] = (uint8_t)size;
-    memcpy(frame + 5, message, size);
-    return frame;
-}
-
-static void load_replies(const char *folder)
-{
-    DIR *dir = opendir(folder);
-    struct dirent *entry;
-    if (dir == NULL) {
-        die("cannot open %s", folder);
-    }
-    while ((entry = readdir(dir)) != NULL) {
-        if (entry->d_name[0] == '.') {
-            continue;
+    for (size_t i = 0; i < MAX_METHODS; i++) {
+        if (methods[i].name[0] == '\0') {
+            snprintf(methods[i].name, sizeof(methods[i].name), "%s", method);
         }
-        char path[4096];
-        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-        FILE *file = fopen(path, "rb");
-        if (file == NULL || fseek(file, 0, SEEK_END) != 0) {
-            die("cannot read %s", path);
-        }
-        size_t size = (size_t)ftell(file);
-        rewind(file);
-        uint8_t *data = malloc(size + 1);
-        if (data == NULL || fread(data, 1, size, file) != size) {
-            die("cannot read %s", path);
-        }
-        fclose(file);
-        replies = realloc(replies, (n_replies + 1) * sizeof(*replies));
-        if (replies == NULL) {
-            die("out of memory");
-        }
-        replies[n_replies++] = (reply){strdup(entry->d_name), frame_of(data, size), size + 5, 0};
-        free(data);
-    }
-    closedir(dir);
-}
-
-/* The last one found moves to the front: a benchmark asks the same thing again and again. */
-static reply *find_reply(const char *name)
-{
-    for (size_t i = 0; i < n_replies; i++) {
-        if (strcmp(replies[i].name, name) == 0) {
-            if (i != 0) {
-                reply found = replies[i];
-                replies[i] = replies[0];
-                replies[0] = found;
-            }
-            return &replies[0];
-        }
-    }
-    return NULL;
-}
-
-/* ---- requests ---- */
-
-/* What of a request picks its reply. */
-typedef struct {
-    uint64_t rows, nq;
-    char limit[24];
-    char fields[256];
-} shape;
-
-static void read_pair(mvn_span pair, const char *wanted, char *out, size_t out_size)
-{
-    mvn_reader r = mvn_reader_of(pair);
-    uint32_t field;
-    mvn_wire_type type;
-    mvn_span value, key = {NULL, 0};
-    while (!mvn_reader_done(&r) && mvn_read_tag(&r, &field, &type) == MVN_OK &&
-           type == MVN_WIRE_BYTES && mvn_read_span(&r, &value) == MVN_OK) {
-        if (field == 1) {
-            key = value;
-        } else if (field == 2 && key.size == strlen(wanted) &&
-                   memcmp(key.data, wanted, key.size) == 0 && value.size < out_size) {
-            memcpy(out, value.data, value.size);
-            out[value.size] = '\0';
+        if (strcmp(methods[i].name, method) == 0) {
+            methods[i].calls++;
+            return;
         }
     }
 }
 
-static int read_shape(const stream *s, shape *out)
-{
-    int search = strcmp(s->method, "Search") == 0;
-    int hybrid = strcmp(s->method, "HybridSearch") == 0;
-    int query = strcmp(s->method, "Query") == 0;
-    uint32_t fields_at = search ? 8 : hybrid ? 10 : query ? 5 : 0;
-    uint32_t params_at = search ? 9 : hybrid ? 6 : query ? 9 : 0;
-    const char *limit_key = search ? "topk" : "limit";
-    mvn_reader r;
-    if (s->body.size < 5) {
-        return -1;
-    }
-    memset(out, 0, sizeof(*out));
-    r = mvn_reader_over(s->body.data + 5, s->body.size - 5);
-    while (!mvn_reader_done(&r)) {
-        uint32_t field;
-        mvn_wire_type type;
-        uint64_t number = 0;
-        mvn_span span = {NULL, 0};
-        if (mvn_read_tag(&r, &field, &type) != MVN_OK) {
-            return -1;
-        }
-        if (type == MVN_WIRE_VARINT) {
-            if (mvn_read_varint(&r, &number) != MVN_OK) {
-                return -1;
-            }
-            if (field == 7) {
-                out->rows = number;
-            }
-            if (field == 12) {
-                out->nq = number;
-            }
-        } else if (type == MVN_WIRE_BYTES) {
-            if (mvn_read_span(&r, &span) != MVN_OK) {
-                return -1;
-            }
-            if (fields_at != 0 && field == fields_at) {
-                size_t have = strlen(out->fields);
-                snprintf(out->fields + have, sizeof(out->fields) - have, "%s%.*s",
-                         have == 0 ? "" : ",", (int)span.size, (const char *)span.data);
-            } else if (params_at != 0 && field == params_at) {
-                read_pair(span, limit_key, out->limit, sizeof(out->limit));
-            }
-        } else if (mvn_skip(&r, field, type) != MVN_OK) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static void answer_stats(stream *s)
+static frame *make_stats(void)
 {
     struct rusage usage;
-    char text[256];
+    char text[2048];
     getrusage(RUSAGE_SELF, &usage);
-    int size = snprintf(text, sizeof(text), "{\"calls\": %lu, \"cpu\": %.6f}", n_calls,
+    int size = snprintf(text, sizeof(text), "{\"cpu\": %.6f, \"bytes\": %llu, \"calls\": {",
                         (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
-    s->owned = frame_of(text, (size_t)size);
-    s->answer = s->owned;
-    s->answer_size = (size_t)size + 5;
+                            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
+                        bytes_received);
+    for (size_t i = 0; i < MAX_METHODS && methods[i].name[0] != '\0'; i++) {
+        size += snprintf(text + size, sizeof(text) - (size_t)size, "%s\"%s\": %lu",
+                         i == 0 ? "" : ", ", methods[i].name, methods[i].calls);
+    }
+    size += snprintf(text + size, sizeof(text) - (size_t)size, "}}");
+    return replies_frame(text, (size_t)size);
 }
 
 static void choose_answer(stream *s)
 {
-    char name[NAME_SIZE];
-    shape sh;
+    shape asked;
     if (strcmp(s->method, "Stats") == 0) {
-        answer_stats(s);
+        s->owned = make_stats();
+        s->answer = s->owned;
         return;
     }
-    n_calls++;
-    if (read_shape(s, &sh) < 0) {
-        snprintf(s->error, sizeof(s->error), "request does not parse");
+    count_call(s->method);
+    if (s->body.size < 5 ||
+        shape_read(&asked, s->method, s->body.data + 5, s->body.size - 5) < 0) {
+        snprintf(s->error, sizeof(s->error), "the request does not parse");
         return;
     }
-    if (strcmp(s->method, "Insert") == 0 || strcmp(s->method, "Upsert") == 0) {
-        snprintf(name, sizeof(name), "%s-%lu", s->method, (unsigned long)sh.rows);
-    } else if (strcmp(s->method, "Search") == 0) {
-        snprintf(name, sizeof(name), "Search-%lu-%s-%s", (unsigned long)sh.nq, sh.limit,
-                 sh.fields);
-    } else if (strcmp(s->method, "HybridSearch") == 0 || strcmp(s->method, "Query") == 0) {
-        snprintf(name, sizeof(name), "%s-%s-%s", s->method, sh.limit, sh.fields);
-    } else {
-        snprintf(name, sizeof(name), "%s", s->method);
-    }
-    reply *found = find_reply(name);
-    if (found == NULL) {
-        snprintf(s->error, sizeof(s->error), "no reply file named %.400s", name);
-        return;
-    }
-    found->calls++;
-    s->answer = found->data;
-    s->answer_size = found->size;
+    s->answer = replies_find(&asked, s->error, sizeof(s->error));
 }
 
 /* ---- HTTP/2 ---- */
@@ -273,11 +119,11 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *buf, s
 {
     stream *s = source->ptr;
     (void)user;
-    size_t left = s->answer_size - s->answer_sent;
+    size_t left = s->answer->size - s->sent;
     size_t n = left < size ? left : size;
-    memcpy(buf, s->answer + s->answer_sent, n);
-    s->answer_sent += n;
-    if (s->answer_sent == s->answer_size) {
+    memcpy(buf, s->answer->data + s->sent, n);
+    s->sent += n;
+    if (s->sent == s->answer->size) {
         nghttp2_nv trailers[] = {HEADER("grpc-status", "0")};
         *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
         if (nghttp2_submit_trailer(session, id, trailers, 1) != 0) {
@@ -287,10 +133,23 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *buf, s
     return (ssize_t)n;
 }
 
-static int answer(nghttp2_session *session, stream *s)
+/* Hands the body's memory on: growing it anew for each megabyte would be the server's main cost. */
+static void put_aside(connection *c, mvn_buffer *body)
+{
+    if (body->capacity > c->spare.capacity) {
+        mvn_buffer_reset(&c->spare);
+        c->spare = *body;
+        c->spare.size = 0;
+        mvn_buffer_init(body);
+    } else {
+        mvn_buffer_reset(body);
+    }
+}
+
+static int answer(connection *c, nghttp2_session *session, stream *s)
 {
     choose_answer(s);
-    mvn_buffer_reset(&s->body);
+    put_aside(c, &s->body);
     if (s->answer == NULL) {
         nghttp2_nv failed[] = {HEADER(":status", "200"),
                                HEADER("content-type", "application/grpc"),
@@ -337,21 +196,26 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
                    size_t size, void *user)
 {
     stream *s = nghttp2_session_get_stream_user_data(session, id);
-    (void)flags, (void)user;
+    connection *c = user;
+    (void)flags;
+    bytes_received += size;
     if (s == NULL) {
         return 0;
+    }
+    if (s->body.capacity == 0 && c->spare.capacity != 0) {
+        s->body = c->spare;
+        mvn_buffer_init(&c->spare);
     }
     return mvn_buffer_append(&s->body, data, size) == MVN_OK ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-    (void)user;
     if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
         (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
         stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
         if (s != NULL) {
-            return answer(session, s);
+            return answer(user, session, s);
         }
     }
     return 0;
@@ -373,13 +237,14 @@ static void close_connection(connection *c)
 {
     epoll_ctl(epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
     nghttp2_session_del(c->session);
+    mvn_buffer_reset(&c->spare);
     close(c->fd);
     free(c);
 }
 
 static void watch(connection *c, int op)
 {
-    struct epoll_event event = {.events = EPOLLIN | (c->want_write ? EPOLLOUT : 0u),
+    struct epoll_event event = {.events = EPOLLIN,
                                 .data = {.ptr = c}};
     epoll_ctl(epoll_fd, op, c->fd, &event);
 }
@@ -445,7 +310,7 @@ static void accept_one(int listener)
     connection *c = calloc(1, sizeof(*c));
     nghttp2_session_callbacks *callbacks;
     if (c == NULL || nghttp2_session_callbacks_new(&callbacks) != 0) {
-        die("out of memory");
+        die("accept");
     }
     c->fd = fd;
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
@@ -458,9 +323,8 @@ static void accept_one(int listener)
     nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 4096},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WINDOW},
-        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, 1 << 20},
-    };
-    nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings, 3);
+    }; /* frames of 16 KiB at most, the protocol's default, as Milvus has it */
+    nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings, 2);
     nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0, WINDOW);
     watch(c, EPOLL_CTL_ADD);
     if (flush(c) < 0) {
@@ -501,27 +365,34 @@ int main(int argc, char **argv)
                                   .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
     socklen_t size = sizeof(address);
     if (argc < 2) {
-        die("usage: fake_milvus FOLDER [PORT]");
+        fprintf(stderr, "usage: fake_milvus FOLDER\n");
+        return 2;
     }
     signal(SIGPIPE, SIG_IGN);
-    load_replies(argv[1]);
-    address.sin_port = htons((uint16_t)(argc > 2 ? atoi(argv[2]) : 0));
+    replies_load(argv[1]);
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
         listen(listener, 1024) < 0 ||
         getsockname(listener, (struct sockaddr *)&address, &size) < 0) {
-        die("cannot listen: %s", strerror(errno));
+        die("listen");
     }
     printf("PORT %d\n", ntohs(address.sin_port));
     fflush(stdout);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event first = {.events = EPOLLIN, .data = {.ptr = NULL}};
+    struct epoll_event end = {.events = EPOLLIN, .data = {.ptr = &epoll_fd}};
     epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &first);
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO, &end) < 0) {
+        die("standard input must be a pipe");
+    }
     for (;;) {
         struct epoll_event events[256];
         int n = epoll_wait(epoll_fd, events, 256, -1);
         for (int i = 0; i < n; i++) {
+            if (events[i].data.ptr == &epoll_fd) {
+                return 0;
+            }
             if (events[i].data.ptr == NULL) {
                 accept_one(listener);
             } else {
