@@ -1,47 +1,86 @@
-"""The work that is measured: schemas, rows, queries, and the fake server's reply files.
+"""The data that is measured: collections, rows, queries. Seeded: two runs measure the same bytes.
 
-Replies are built with pymilvus's own message classes, so that what the clients decode is what a
-server could have sent. Everything is seeded: two runs measure the same bytes.
+A collection is named `KIND_DIM`; KIND says which fields it has beside the int64 key `id`.
 """
 
 from __future__ import annotations
 
 import random
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pymilvus import CollectionSchema, DataType, FieldSchema
-from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
-COLLECTION = "bench"
-DIM = 768
-ROWS = 1000
 SEED = 20260923
+DIM = 768
+
+# Kinds of collections: the vector's type, and whether there are scalars and documents beside it.
+DIMS = (128, 768, 1536)
+VECTOR_TYPES = {"float": "FLOAT_VECTOR", "fp16": "FLOAT16_VECTOR", "int8": "INT8_VECTOR",
+                "binary": "BINARY_VECTOR", "sparse": "SPARSE_FLOAT_VECTOR"}  # fmt: skip
+
+# Forms of insert data: (collection kind, what a row holds).
+FORMS = {
+    "numpy": "rows of numpy arrays",
+    "list": "rows of lists",
+    "columns": "a 2-D array as a column",
+    "fp16": "rows of float16 arrays",
+    "int8": "rows of int8 arrays",
+    "binary": "rows of bytes",
+    "sparse": "rows of sparse dicts, 32 values each",
+    "scalars": "rows of scalars and JSON only",
+}
+
+# Output fields of searches and queries.
+OUTPUTS: dict[str, list[str]] = {
+    "ids": [],
+    "scalar": ["text"],
+    "scalars": ["text", "number", "flag"],
+    "json": ["doc", "color"],
+    "vectors": ["vector"],
+}
 
 
-def schema(dim: int = DIM) -> CollectionSchema:
-    """The collection that every whole call works on: int64 key, float vector, varchar."""
-    return CollectionSchema(
-        [
-            FieldSchema("id", DataType.INT64, is_primary=True),
-            FieldSchema("vector", DataType.FLOAT_VECTOR, dim=dim),
-            FieldSchema("text", DataType.VARCHAR, max_length=512),
+def collection_of(form: str, dim: int) -> str:
+    kind = form if form in VECTOR_TYPES else "scalars" if form == "scalars" else "float"
+    return f"{kind}_{dim}"
+
+
+def schema(name: str) -> Any:
+    """A pymilvus CollectionSchema."""
+    from pymilvus import CollectionSchema, DataType, FieldSchema
+
+    kind, dim = name.split("_")
+    fields = [
+        FieldSchema("id", DataType.INT64, is_primary=True),
+        FieldSchema("text", DataType.VARCHAR, max_length=512),
+    ]
+    if kind in ("full", "scalars"):
+        fields += [
+            FieldSchema("number", DataType.DOUBLE),
+            FieldSchema("flag", DataType.BOOL),
+            FieldSchema("doc", DataType.JSON),
         ]
-    )
+    vector = {"full": "float", "scalars": "int8"}.get(kind, kind)
+    options = {} if vector == "sparse" else {"dim": 8 if kind == "scalars" else int(dim)}
+    fields.append(FieldSchema("vector", DataType[VECTOR_TYPES[vector]], **options))
+    return CollectionSchema(fields, enable_dynamic_field=kind == "full")
 
 
-def describe_reply(dim: int = DIM) -> milvus_pb2.DescribeCollectionResponse:
+def describe_reply(name: str) -> Any:
+    """A DescribeCollectionResponse such as a server sends."""
     from pymilvus.client.prepare import Prepare
+    from pymilvus.grpc_gen import milvus_pb2, schema_pb2
 
-    request = Prepare.create_collection_request(COLLECTION, schema(dim))
+    request = Prepare.create_collection_request(name, schema(name))
     described = schema_pb2.CollectionSchema.FromString(request.schema)
     for number, field in enumerate(described.fields, 100):
         field.fieldID = number
     return milvus_pb2.DescribeCollectionResponse(
         schema=described,
         collectionID=449,
-        collection_name=COLLECTION,
+        collection_name=name,
         consistency_level=2,
         num_partitions=1,
         shards_num=1,
@@ -49,97 +88,57 @@ def describe_reply(dim: int = DIM) -> milvus_pb2.DescribeCollectionResponse:
     )
 
 
-def vectors(rows: int = ROWS, dim: int = DIM) -> np.ndarray:
+def write_collections(folder: Path) -> None:
+    """The files that fake_milvus reads its collections from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind in (*VECTOR_TYPES, "scalars", "full"):
+        for dim in DIMS:
+            name = f"{kind}_{dim}"
+            (folder / name).write_bytes(describe_reply(name).SerializeToString())
+
+
+def vectors(rows: int, dim: int) -> np.ndarray:
     return np.random.default_rng(SEED).random((rows, dim), dtype=np.float32)
 
 
-def texts(rows: int = ROWS) -> list[str]:
+def texts(rows: int) -> list[str]:
     rng = random.Random(SEED)
     return [f"document {i}: {rng.getrandbits(128):032x}" for i in range(rows)]
 
 
-def rows_of(form: str, rows: int = ROWS, dim: int = DIM) -> Any:
-    """Insert data as `numpy` (rows of arrays), `list` (rows of lists) or `columns`."""
-    array, words = vectors(rows, dim), texts(rows)
-    if form == "columns":
-        return {"id": list(range(rows)), "vector": array, "text": words}
-    cells = list(array) if form == "numpy" else array.tolist()
-    return [
-        {"id": i, "vector": vector, "text": text}
-        for i, (vector, text) in enumerate(zip(cells, words, strict=True))
-    ]
+def query_vector(dim: int) -> list[float]:
+    return [float(x) for x in vectors(1, dim)[0]]
 
 
-def search_reply(nq: int, k: int, fields: list[str]) -> milvus_pb2.SearchResults:
-    """nq x k hits keyed by int64, with the asked fields ("text", "vector")."""
+def cells_of(form: str, rows: int, dim: int) -> Any:
     rng = np.random.default_rng(SEED)
-    total = nq * k
-    result = schema_pb2.SearchResultData(
-        num_queries=nq,
-        top_k=k,
-        scores=np.sort(rng.random(total, dtype=np.float32))[::-1].tolist(),
-        topks=[k] * nq,
-        output_fields=fields,
-        primary_field_name="id",
-    )
-    result.ids.int_id.data.extend(rng.integers(0, 1 << 40, total).tolist())
-    result.fields_data.extend(columns(total, fields))
-    return milvus_pb2.SearchResults(results=result, collection_name=COLLECTION)
+    if form == "fp16":
+        return list(vectors(rows, dim).astype(np.float16))
+    if form == "int8":
+        return list(rng.integers(-128, 128, (rows, dim), dtype=np.int8))
+    if form == "scalars":
+        return list(rng.integers(-128, 128, (rows, 8), dtype=np.int8))
+    if form == "binary":
+        return [row.tobytes() for row in rng.integers(0, 256, (rows, dim // 8), dtype=np.uint8)]
+    if form == "sparse":
+        places = np.sort(rng.integers(0, 30_000, (rows, 32)), axis=1).tolist()
+        values = rng.random((rows, 32)).tolist()
+        return [dict(zip(p, v, strict=True)) for p, v in zip(places, values, strict=True)]
+    array = vectors(rows, dim)
+    return array.tolist() if form == "list" else list(array)
 
 
-def columns(rows: int, fields: list[str]) -> list[schema_pb2.FieldData]:
-    made = []
-    for name in fields:
-        if name == "id":
-            data = schema_pb2.FieldData(type=DataType.INT64, field_name=name)
-            data.scalars.long_data.data.extend(range(rows))
-        elif name == "text":
-            data = schema_pb2.FieldData(type=DataType.VARCHAR, field_name=name)
-            data.scalars.string_data.data.extend(texts(rows))
-        else:
-            data = schema_pb2.FieldData(type=DataType.FLOAT_VECTOR, field_name=name)
-            data.vectors.dim = DIM
-            data.vectors.float_vector.data.extend(vectors(rows).ravel().tolist())
-        made.append(data)
+@lru_cache(maxsize=2)  # peers of one process share them
+def rows_of(form: str, rows: int, dim: int) -> Any:
+    """Insert data in one of FORMS, for collection_of(form, dim)."""
+    words = texts(rows)
+    if form == "columns":
+        return {"id": list(range(rows)), "vector": vectors(rows, dim), "text": words}
+    made = [
+        {"id": i, "vector": cell, "text": text}
+        for i, (cell, text) in enumerate(zip(cells_of(form, rows, dim), words, strict=True))
+    ]
+    if form == "scalars":
+        for i, row in enumerate(made):
+            row.update(number=i / 7, flag=i % 2 == 0, doc={"source": f"page-{i}", "rank": i % 97})
     return made
-
-
-def query_reply(rows: int, fields: list[str]) -> milvus_pb2.QueryResults:
-    return milvus_pb2.QueryResults(
-        fields_data=columns(rows, fields),
-        collection_name=COLLECTION,
-        output_fields=fields,
-        primary_field_name="id",
-    )
-
-
-def mutation_reply(rows: int) -> milvus_pb2.MutationResult:
-    reply = milvus_pb2.MutationResult(insert_cnt=rows, upsert_cnt=rows, timestamp=457)
-    reply.IDs.int_id.data.extend(range(rows))
-    return reply
-
-
-SEARCHES = [(1, 10, []), (1, 10, ["text"]), (10, 100, ["text"]), (1, 1000, ["vector"])]
-QUERIES = [(1000, ["id", "text"]), (1000, ["id", "vector"])]
-
-
-def write_replies(folder: Path) -> None:
-    """Writes the files that fake_milvus answers from (see its head for their names)."""
-    messages: dict[str, Any] = {
-        "Connect": milvus_pb2.ConnectResponse(
-            identifier=7, server_info=common_pb2.ServerInfo(build_tags="2.6.0-fake")
-        ),
-        "GetVersion": milvus_pb2.GetVersionResponse(version="2.6.0-fake"),
-        "DescribeCollection": describe_reply(),
-        "Delete": milvus_pb2.MutationResult(delete_cnt=1, timestamp=457),
-    }
-    for rows in (1, 10, 100, 1000, 5000):
-        messages[f"Insert-{rows}"] = mutation_reply(rows)
-        messages[f"Upsert-{rows}"] = mutation_reply(rows)
-    for nq, k, fields in SEARCHES:
-        messages[f"Search-{nq}-{k}-{','.join(fields)}"] = search_reply(nq, k, fields)
-    for rows, fields in QUERIES:
-        messages[f"Query-{rows}-{','.join(fields)}"] = query_reply(rows, fields)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, message in messages.items():
-        (folder / name).write_bytes(message.SerializeToString())

@@ -10,11 +10,13 @@ import statistics
 import subprocess
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
 Work = Callable[[], Any]
+
+PACKAGES = ("pymilvus", "grpcio", "protobuf", "numpy", "orjson", "uvloop", "milvus-lite", "milvus")
 
 
 def cpu_seconds() -> float:
@@ -28,6 +30,13 @@ def freeze_heap() -> None:
     otherwise be walked again and again, at the cost of whoever happens to be running."""
     gc.collect()
     gc.freeze()
+
+
+def percentiles(nanoseconds: Sequence[int]) -> dict[str, float]:
+    """p50, p95 and p99 in seconds."""
+    ordered = sorted(nanoseconds)
+    last = len(ordered) - 1
+    return {f"p{p}": ordered[round(last * p / 100)] / 1e9 for p in (50, 95, 99)}
 
 
 def cost(work: Work, seconds: float) -> float:
@@ -52,8 +61,8 @@ def compare(works: dict[str, Work], *, rounds: int = 5, seconds: float = 0.2) ->
     freeze_heap()
     for _ in range(rounds):
         for name, work in works.items():
-            gc.collect()
             samples[name].append(cost(work, seconds))
+    gc.unfreeze()
     return {
         "samples": samples,
         "median": {name: statistics.median(values) for name, values in samples.items()},
@@ -72,31 +81,39 @@ def peak_bytes(work: Work) -> int:
     return peak
 
 
+def memory() -> dict[str, int]:
+    """Resident memory of this process in bytes: now, and the most so far."""
+    with open("/proc/self/status") as status:
+        lines = dict(line.split(":", 1) for line in status)
+    return {
+        key: int(lines[name].split()[0]) * 1024
+        for key, name in (("rss", "VmRSS"), ("peak_rss", "VmHWM"))
+    }
+
+
+def command_line(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()[0]
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
 def environment() -> dict[str, Any]:
     """What a reader needs in order to judge the figures."""
-    packages = ["pymilvus", "grpcio", "protobuf", "numpy", "orjson", "milvus-native"]
-    versions = {}
-    for package in packages:
-        try:
-            versions[package] = version(package)
-        except Exception as error:
-            versions[package] = f"unknown ({error})"
-    model = "unknown"
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo") as file:
-            names = [line.split(":", 1)[1].strip() for line in file if "model name" in line]
-        model = names[0] if names else model
-    try:
-        compiler = subprocess.run(
-            ["cc", "--version"], capture_output=True, text=True, check=True
-        ).stdout.splitlines()[0]
-    except (OSError, subprocess.CalledProcessError):
-        compiler = "unknown"
+    import milvus_native
+
+    versions = {"milvus_native": milvus_native.__version__}
+    versions.update({package: version(package) for package in PACKAGES})
+    with open("/proc/cpuinfo") as file:
+        names = [line.split(":", 1)[1].strip() for line in file if "model name" in line]
     return {
-        "cpu": model,
+        "cpu": names[0] if names else platform.processor(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "system": platform.platform(),
-        "compiler": compiler,
+        "compiler": command_line("cc", "--version"),
+        "nghttp2": command_line("pkg-config", "--modversion", "libnghttp2"),
+        "load": os.getloadavg()[0],
         "versions": versions,
     }
