@@ -1,127 +1,231 @@
-"""Whole calls against fake_milvus: the same program through pymilvus and through milvus_native.
+"""Whole calls against fake_milvus: the same work by every peer, in turn, in one run.
 
-Each peer runs in a process of its own (`python -m benchmarks.calls PEER PORT SECONDS`), so that
-getrusage weighs one client alone; peers take turns for several rounds.
+A peer is a process that lives as long as the run and does one piece of work at a time while the
+others sleep; getrusage weighs it alone, all its threads included. Each row says whether it is
+correct: the results of milvus_native and pymilvus are equal, every peer has checked the shape of
+each of its replies, and the server has counted as many calls as the peer says it made.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from . import data
-from .measure import cpu_seconds, freeze_heap
+from .server import HERE, ROOT, FakeMilvus, build_c, build_go
+from .work import Work
 
-IN_FLIGHT = 64
-PEERS = ("milvus_native", "pymilvus")
-
-
-def client_classes(peer: str) -> tuple[Any, Any]:
-    if peer == "pymilvus":
-        import pymilvus
-
-        return pymilvus.MilvusClient, pymilvus.AsyncMilvusClient
-    import milvus_native
-
-    return milvus_native.MilvusClient, milvus_native.AsyncMilvusClient
+METHODS = {"insert": "Insert", "search": "Search", "query": "Query"}
+CLIENTS = ("native", "grpc", "pymilvus")  # whose results are compared
+SEARCH = Work("search", nq=1, k=10, fields="ids")
 
 
-def sync_cases(client: Any) -> dict[str, tuple[Any, int]]:
-    """Name -> (one call, calls per round). Each call checks its own answer's shape."""
-    query = [data.vectors(1)[0].tolist()]
-    numpy_rows, list_rows = data.rows_of("numpy"), data.rows_of("list")
-
-    def insert(rows: Any) -> None:
-        if client.insert(data.COLLECTION, rows)["insert_count"] != data.ROWS:
-            raise AssertionError("insert: wrong count")
-
-    def search(nq: int, k: int, fields: list[str]) -> None:
-        result = client.search(data.COLLECTION, query * nq, limit=k, output_fields=fields)
-        hits = [hit for hits in result for hit in hits]
-        if len(hits) != nq * k or set(hits[-1]["entity"]) != set(fields):
-            raise AssertionError("search: wrong shape")
-
-    def run_query(fields: list[str]) -> None:
-        rows = list(client.query(data.COLLECTION, "id >= 0", output_fields=fields, limit=1000))
-        if len(rows) != 1000 or set(rows[-1]) != set(fields):
-            raise AssertionError("query: wrong shape")
-
-    return {
-        "insert 1000 x 768, numpy rows": (lambda: insert(numpy_rows), 20),
-        "insert 1000 x 768, list rows": (lambda: insert(list_rows), 20),
-        "search nq=1 k=10": (lambda: search(1, 10, []), 1000),
-        "search nq=10 k=100, one field": (lambda: search(10, 100, ["text"]), 100),
-        "query 1000 rows, two scalars": (lambda: run_query(["id", "text"]), 50),
-        "query 1000 rows with vectors": (lambda: run_query(["id", "vector"]), 10),
-    }
-
-
-async def async_search(client: Any, calls: int) -> None:
-    query = [data.vectors(1)[0].tolist()]
-
-    async def worker(count: int) -> None:
-        for _ in range(count):
-            result = await client.search(data.COLLECTION, query, limit=10)
-            if len(result[0]) != 10:
-                raise AssertionError("search: wrong shape")
-
-    await asyncio.gather(*(worker(calls // IN_FLIGHT) for _ in range(IN_FLIGHT)))
-
-
-async def async_cases(client: Any) -> dict[str, float]:
-    calls = 40 * IN_FLIGHT
-    await async_search(client, IN_FLIGHT)
-    before = cpu_seconds()
-    await async_search(client, calls)
-    cost = (cpu_seconds() - before) / calls
-    await client.close()
-    return {f"search nq=1 k=10, asyncio, {IN_FLIGHT} in flight": cost}
-
-
-def child(peer: str, port: str) -> None:
-    sync_class, async_class = client_classes(peer)
-    uri = f"http://127.0.0.1:{port}"
-    client = sync_class(uri)
-    costs = {}
-    cases = sync_cases(client)
-    freeze_heap()
-    for name, (call, count) in cases.items():
-        call()
-        before = cpu_seconds()
-        for _ in range(count):
-            call()
-        costs[name] = (cpu_seconds() - before) / count
-    client.close()
-    costs.update(asyncio.run(async_cases(async_class(uri))))
-    json.dump(costs, sys.stdout)
-
-
-def run(port: int, rounds: int) -> list[dict[str, Any]]:
-    samples: dict[str, dict[str, list[float]]] = {}
-    for _ in range(rounds):
-        for peer in PEERS:
-            output = subprocess.run(
-                [sys.executable, "-m", "benchmarks.calls", peer, str(port)],
-                check=True,
-                stdout=subprocess.PIPE,
-                text=True,
-            ).stdout
-            for case, cost in json.loads(output).items():
-                samples.setdefault(case, {}).setdefault(peer, []).append(cost)
+def headline() -> list[Work]:
+    """The cases of the README and of the issue's targets."""
+    inserts = [Work("insert", rows=1000, form=form) for form in ("numpy", "list", "columns")]
     return [
-        {
-            "case": case,
-            "correct": True,
-            "samples": by_peer,
-            "median": {peer: statistics.median(values) for peer, values in by_peer.items()},
-        }
-        for case, by_peer in samples.items()
+        *inserts,
+        SEARCH,
+        Work("search", nq=1, k=10, fields="ids", mode="async", width=64),
+        Work("search", nq=10, k=100, fields="scalar"),
+        Work("query", rows=1000, fields="vectors"),
     ]
 
 
-if __name__ == "__main__":
-    child(sys.argv[1], sys.argv[2])
+def standard() -> list[Work]:
+    """Lines through the grid, each along one of its axes."""
+    works = [Work("insert", rows=rows, form="numpy") for rows in (10, 100, 5000)]
+    works += [Work("insert", rows=1000, dim=dim, form="numpy") for dim in (128, 1536)]
+    works += [
+        Work("insert", rows=1000, form=form)
+        for form in ("fp16", "int8", "binary", "sparse", "scalars")
+    ]
+    shapes = [(1, 10, "scalar"), (1, 10, "json"), (1, 100, "ids"), (1, 1000, "ids"),
+              (10, 100, "ids"), (10, 100, "json"), (100, 100, "scalars"), (100, 1000, "ids"),
+              (1, 100, "vectors")]  # fmt: skip
+    works += [Work("search", nq=nq, k=k, fields=fields) for nq, k, fields in shapes]
+    works += [Work("query", rows=rows, fields="scalars") for rows in (1, 100, 1000, 16384)]
+    return works + concurrent((1, 4, 16, 64, 256, 1024), (1, 64, 1024), (1, 2, 4, 8, 16, 32))
+
+
+def concurrent(
+    asyncio: tuple[int, ...], uvloop: tuple[int, ...], threads: tuple[int, ...]
+) -> list[Work]:
+    modes = {"async": asyncio, "uvloop": uvloop, "threads": threads}
+    works = [
+        Work("search", nq=1, k=10, fields="ids", mode=mode, width=width)
+        for mode, widths in modes.items()
+        for width in widths
+    ]
+    return works + [
+        Work("insert", rows=100, form="numpy", mode="threads", width=width) for width in threads
+    ]
+
+
+def full() -> list[Work]:
+    """The whole grid, without what would need gigabytes of vectors in one reply."""
+    works = [
+        Work("insert", rows=rows, dim=dim, form=form)
+        for form in data.FORMS
+        for rows in (10, 100, 1000, 5000)
+        for dim in data.DIMS
+    ]
+    for nq in (1, 10, 100):
+        for k in (10, 100, 1000):
+            for fields in ("ids", "scalars", "json", "vectors"):
+                if fields == "vectors" and nq * k > 1000:
+                    continue
+                works.append(Work("search", nq=nq, k=k, fields=fields))
+    works += [
+        Work("query", rows=rows, fields=fields)
+        for rows in (1, 10, 100, 1000, 16384)
+        for fields in ("scalars", "json", "vectors")
+        if fields != "vectors" or rows <= 1000
+    ]
+    widths = tuple(2**i for i in range(11))
+    return works + concurrent(widths, widths, widths[:6])
+
+
+def peers_of(work: Work) -> list[str]:
+    """Who can do it. Go's inserts are columns, its only form; C has one loop, no threads."""
+    peers = ["native", "grpc", "pymilvus", "grpcio"]
+    if work.op != "insert" or work.form in ("numpy", "columns"):
+        peers.append("go")
+    if work.mode in ("sync", "async"):
+        peers.append("floor")
+    if work.mode == "uvloop":
+        peers.remove("go")
+    return peers
+
+
+def write_requests(server: FakeMilvus, works: list[Work], folder: Path) -> None:
+    """The requests' bytes, for the peers that do not make any."""
+    import milvus_native
+
+    from .peers.python_worker import call_of
+
+    class Recorder:
+        def __init__(self, transport: Any) -> None:
+            self.transport = transport
+            self.request = b""
+
+        def unary(self, method: str, request: bytes, **options: Any) -> bytes:
+            self.request = request
+            return bytes(self.transport.unary(method, request, **options))
+
+    folder.mkdir()
+    client = milvus_native.MilvusClient(f"http://127.0.0.1:{server.port}", transport="grpc")
+    link = client._connection.link()
+    recorder = link.transport = Recorder(link.transport)
+    for work in works:
+        if not (folder / work.key).exists():
+            call, check = call_of(client, work)
+            check(call())
+            (folder / work.key).write_bytes(recorder.request)
+    link.transport = recorder.transport
+    client.close()
+
+
+class Peer:
+    """A worker process."""
+
+    def __init__(self, name: str, port: int, requests: Path) -> None:
+        self.name = name
+        if name == "go":
+            command = [str(build_go()), str(port)]
+        elif name == "floor":
+            binary = build_c("floor", HERE / "peers" / "floor", "-lnghttp2")
+            command = [str(binary), str(port), str(requests)]
+        else:
+            worker = "benchmarks.peers.python_worker"
+            command = [sys.executable, "-m", worker, name, str(port), str(requests)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+
+    def run(self, work: Work) -> dict[str, Any]:
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{work}\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended at: {work}")
+        return dict(json.loads(line))
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+def measure(server: FakeMilvus, peer: Peer, work: Work) -> dict[str, Any]:
+    before = server.stats()
+    answer = peer.run(work)
+    after = server.stats()
+    method = METHODS[work.op]
+    counted = after["calls"].get(method, 0) - before["calls"].get(method, 0)
+    warm_up = work.width if peer.name == "floor" else 1
+    answer["counted"] = counted == answer["calls"] + warm_up
+    answer["server_cpu"] = (after["cpu"] - before["cpu"]) / counted
+    answer["server_busy"] = (after["cpu"] - before["cpu"]) / answer["wall"]
+    return answer
+
+
+def summary(samples: list[dict[str, Any]]) -> dict[str, float]:
+    """Medians over the rounds, per call and in seconds where not said otherwise."""
+
+    def median(of: Any) -> float:
+        return statistics.median(of(s) for s in samples)
+
+    return {
+        "cpu": median(lambda s: s["cpu"] / s["calls"]),
+        "system": median(lambda s: s["system"] / s["calls"]),
+        "rate": median(lambda s: s["calls"] / s["wall"]),
+        "server_cpu": median(lambda s: s["server_cpu"]),
+        "server_busy": min(1.0, median(lambda s: s["server_busy"])),
+        **{p: median(lambda s, p=p: s[p]) for p in ("p50", "p95", "p99")},
+    }
+
+
+def run(
+    server: FakeMilvus, works: list[Work], folder: Path, *, rounds: int, seconds: float
+) -> list[dict[str, Any]]:
+    works = list(dict.fromkeys(works))
+    write_requests(server, works, folder)
+    peers = {
+        name: Peer(name, server.port, folder)
+        for name in dict.fromkeys(name for work in works for name in peers_of(work))
+    }
+    rows = []
+    try:
+        for work in works:
+            samples: dict[str, list[dict[str, Any]]] = {name: [] for name in peers_of(work)}
+            for _ in range(rounds):
+                for name, taken in samples.items():
+                    taken.append(measure(server, peers[name], work.lasting(seconds)))
+            digests = {s["digest"] for name in CLIENTS for s in samples[name]}
+            rows.append(
+                {
+                    "case": work.title,
+                    "work": str(work),
+                    "key": work.key,
+                    "mode": work.mode,
+                    "width": work.width,
+                    "correct": len(digests) == 1
+                    and all(s["counted"] for taken in samples.values() for s in taken),
+                    "samples": samples,
+                    "median": {name: summary(taken) for name, taken in samples.items()},
+                }
+            )
+            costs = ", ".join(
+                f"{name} {value['cpu'] * 1e6:,.0f}" for name, value in rows[-1]["median"].items()
+            )
+            print(f"  {work.title}: {costs} us CPU", flush=True)
+    finally:
+        for peer in peers.values():
+            peer.close()
+    return rows
