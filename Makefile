@@ -19,7 +19,7 @@ C_SOURCES := $(shell find csrc -name '*.[ch]' -not -path 'csrc/tests/*')
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- set-up: each stamp is newer than what it was made from, so a second run costs nothing ---
 
@@ -50,6 +50,13 @@ $(STAMPS)/built: $(C_SOURCES) setup.py $(STAMPS)/package
 	$(BIN)/python setup.py --quiet build_ext --inplace --parallel 2
 	touch $@
 
+# The Go SDK is a peer of the benchmarks: a `go` new enough for it, or one of our own in .venv.
+$(STAMPS)/bench: pyproject.toml tools/go_toolchain.sh $(STAMPS)/built
+	tools/system_packages.sh valgrind
+	$(PIP) --no-build-isolation --editable '.[lite,bench]'
+	tools/go_toolchain.sh benchmarks/peers/go/go.mod $(BIN)
+	touch $@
+
 .PHONY: build
 build: $(STAMPS)/built ## set up .venv and build the package in place
 
@@ -76,8 +83,12 @@ lint: $(STAMPS)/built $(STAMPS)/test-packages ## ruff, mypy --strict, stubtest, 
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/lint.sh
 
 .PHONY: bench
-bench: $(STAMPS)/built $(STAMPS)/test-packages ## measure client CPU beside pymilvus's, on a canned server
-	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
+bench: $(STAMPS)/bench ## measure beside pymilvus, the Go SDK and plain C; renders docs/performance.md
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.run $(BENCH_ARGS)
+
+.PHONY: bench-quick
+bench-quick: $(STAMPS)/bench ## the headline cases of bench in two minutes, printed
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.run --quick
 
 .PHONY: wheel
 wheel: $(STAMPS)/system ## build a wheel that needs nothing but pip, and try it in a clean environment

@@ -194,8 +194,8 @@ def summary(samples: list[dict[str, Any]]) -> dict[str, float]:
 def run(
     server: FakeMilvus, works: list[Work], folder: Path, *, rounds: int, seconds: float
 ) -> list[dict[str, Any]]:
+    """`folder` holds the requests' bytes, see write_requests."""
     works = list(dict.fromkeys(works))
-    write_requests(server, works, folder)
     peers = {
         name: Peer(name, server.port, folder)
         for name in dict.fromkeys(name for work in works for name in peers_of(work))

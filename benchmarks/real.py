@@ -80,7 +80,8 @@ async def mixed(client_name: str, uri: str, inserts: int, searches: int) -> dict
 
     async def write() -> None:
         for rows in to_insert:
-            counts["inserted"] += (await client.insert(COLLECTION, rows))["insert_count"]
+            done = await client.insert(COLLECTION, rows)
+            counts["inserted"] += done["insert_count"]
 
     async def read() -> None:
         for i in to_search:
@@ -130,8 +131,8 @@ def run(folder: Path, rounds: int) -> list[dict[str, Any]]:
     from tests import servers
 
     rows = []
-    # milvus-lite is one Python process: a tenth of the load keeps it busy for as long.
-    plans = ((servers.lite_spec, 20, 100), (servers.milvus_spec, 100, 4000))
+    # milvus-lite is one Python process: a fraction of the load keeps it busy for as long.
+    plans = ((servers.lite_spec, 20, 100), (servers.milvus_spec, 100, 2000))
     for spec, inserts, searches in plans:
         with servers.join(spec) as server:
             samples: dict[str, dict[str, list[Any]]] = {"article": {}, "mixed": {}}

@@ -1,83 +1,136 @@
-"""Runs the benchmarks and writes benchmarks/results/*.json.
+"""Runs the benchmarks, writes benchmarks/results/*.json, and renders the pages made from them.
 
-    python -m benchmarks.run [--quick]
+    python -m benchmarks.run            about ten minutes; see report.py for what it renders
+    python -m benchmarks.run --quick    the headline cases in less than two; writes only to
+                                        benchmarks/out, and prints a table
+    python -m benchmarks.run --full     the whole grid; an hour
 
-Client CPU throughout (getrusage), medians of interleaved rounds, ratios within one run.
+Client CPU (getrusage), medians of interleaved rounds, ratios within one run. Ends with an error
+if any row is wrong.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
+import re
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import calls, codec, data
-from .measure import environment
-
-HERE = Path(__file__).parent
-ROOT = HERE.parent
+from . import calls, codec, instructions, probes, real
+from .measure import command_line, environment
+from .server import HERE, OUT, FakeMilvus, fake_milvus
 
 
-def build_server(folder: Path) -> Path:
-    binary = folder / "fake_milvus"
-    sources = [HERE / "fake_milvus" / "fake_milvus.c", *sorted((ROOT / "csrc/core").glob("*.c"))]
-    subprocess.run(
-        ["cc", "-std=c11", "-O2", "-o", binary, *sources, "-lnghttp2", "-lm"], check=True
+def go_environment() -> dict[str, str]:
+    sdk = re.search(r"client/v2 v(\S+)", (HERE / "peers" / "go" / "go.mod").read_text())
+    return {"go_sdk": sdk[1] if sdk else "unknown", "go": command_line("go", "version")}
+
+
+class Recorder:
+    """Writes each section to a file of its own, with what is needed to judge it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.wrong: list[str] = []
+        folder.mkdir(parents=True, exist_ok=True)
+        self.environment = {**environment(), **go_environment()}
+        self.command = ["python", "-m", "benchmarks.run", *sys.argv[1:]]
+
+    def section(self, name: str, measured: Callable[[], Any]) -> Any:
+        print(f"{name}:", flush=True)
+        start = time.monotonic()
+        rows = measured()
+        seconds = time.monotonic() - start
+        record = {
+            "command": self.command,
+            "environment": self.environment,
+            "seconds": round(seconds, 1),
+            "rows": rows,
+        }
+        text = json.dumps(compact(record), indent=1)
+        (self.folder / f"{name}.json").write_text(text + "\n")
+        print(f"  {seconds:.0f} s", flush=True)
+        if isinstance(rows, list):
+            self.wrong += [f"{name}: {row['case']}" for row in rows if not row["correct"]]
+        return rows
+
+
+def compact(value: Any) -> Any:
+    """Seven significant digits: the clocks give no more."""
+    if isinstance(value, float):
+        return float(f"{value:.7g}")
+    if isinstance(value, dict):
+        return {key: compact(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [compact(item) for item in value]
+    return value
+
+
+def measure_all(
+    record: Recorder, server: FakeMilvus, folder: Path, works: list[calls.Work], whole: bool
+) -> None:
+    requests = folder / "requests"
+    codec_works = codec.grid(whole)
+    calls.write_requests(server, [*works, *codec_works, *instructions.WORKS], requests)
+    record.section(
+        "encode",
+        lambda: [*codec.encode(codec_works, 3, 0.1), codec.list_walk(5, 0.2)],
     )
-    return binary
+    record.section("decode", lambda: codec.decode(server, codec_works, requests, 3, 0.1))
+    record.section(
+        "instructions",
+        lambda: instructions.run(
+            folder / "collections", requests, server.channel, folder / "callgrind"
+        ),
+    )
+    record.section("probes", lambda: probes.run(server, quick=False))
+    record.section("calls", lambda: calls.run(server, works, requests, rounds=3, seconds=0.3))
+    (folder / "servers").mkdir()
+    record.section("real", lambda: real.run(folder / "servers", rounds=1))
 
 
-@contextmanager
-def fake_server() -> Iterator[int]:
-    """Port of a running fake_milvus."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        data.write_replies(folder / "replies")
-        server = subprocess.Popen(
-            [build_server(folder), folder / "replies"], stdout=subprocess.PIPE, text=True
-        )
-        assert server.stdout is not None
-        try:
-            yield int(server.stdout.readline().split()[1])
-        finally:
-            server.terminate()
-            server.wait()
+def quick(record: Recorder, server: FakeMilvus, folder: Path) -> None:
+    works = calls.headline()
+    requests = folder / "requests"
+    calls.write_requests(server, works, requests)
+    record.section("encode", lambda: codec.encode(works, 3, 0.1))
+    record.section("decode", lambda: codec.decode(server, works, requests, 3, 0.1))
+    rows = record.section(
+        "calls", lambda: calls.run(server, works, requests, rounds=3, seconds=0.2)
+    )
+    from .report import call_table
 
-
-def table(rows: list[dict[str, Any]]) -> str:
-    lines = ["| case | milvus_native | pymilvus | ratio |", "|---|---:|---:|---:|"]
-    for row in rows:
-        ours = row["median"].get("milvus_native", row["median"].get("memcpy"))
-        theirs = row["median"].get("pymilvus")
-        rest = f"{theirs * 1e6:,.0f} us | {theirs / ours:.1f}x" if theirs else " | "
-        lines.append(f"| {row['case']} | {ours * 1e6:,.1f} us | {rest} |")
-    return "\n".join(lines)
+    print(f"\n{call_table(rows)}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer, shorter rounds")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="the headline cases alone")
+    size.add_argument("--full", action="store_true", help="the whole grid")
     options = parser.parse_args()
-    seconds, rounds = (0.1, 1) if options.quick else (0.5, 3)
-    sections = {
-        "encode": codec.encode(seconds),
-        "decode": codec.decode(seconds),
-    }
-    with fake_server() as port:
-        sections["calls"] = calls.run(port, rounds)
-    results = HERE / "results"
-    results.mkdir(exist_ok=True)
-    for name, rows in sections.items():
-        command = ["python", "-m", "benchmarks.run", *sys.argv[1:]]
-        record = {"command": command, "environment": environment(), "rows": rows}
-        (results / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
-        print(f"\n## {name}\n\n{table(rows)}")
+    record = Recorder(OUT / "quick" if options.quick else HERE / "results")
+    with tempfile.TemporaryDirectory(
+        prefix="milvus-native-bench-", ignore_cleanup_errors=True
+    ) as name:
+        folder = Path(name)
+        with fake_milvus(folder) as server:
+            if options.quick:
+                quick(record, server, folder)
+            else:
+                works = calls.headline() + (calls.full() if options.full else calls.standard())
+                measure_all(record, server, folder, works, options.full)
+    if not options.quick:
+        from .report import render
+
+        render()
+    if record.wrong:
+        raise SystemExit("wrong: " + "; ".join(record.wrong))
 
 
 if __name__ == "__main__":
