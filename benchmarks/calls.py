@@ -147,6 +147,10 @@ class Peer:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
         )
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def run(self, work: Work) -> dict[str, Any]:
         process = self._process
         assert process.stdin is not None

@@ -127,9 +127,10 @@ def grid(whole: bool) -> list[Work]:
         for nq, k in ((1, 10), (1, 100), (1, 1000), (10, 100), (10, 1000), (100, 1000))
         for fields in ("ids", "scalars", "json")
     ]
-    return works + [Work("search", nq=10, k=100, fields="scalar"),
-                    Work("search", nq=1, k=100, fields="vectors"),
-                    Work("search", nq=1, k=1000, fields="vectors")]  # fmt: skip
+    works += [Work("search", nq=10, k=100, fields="scalar"),
+              Work("search", nq=1, k=100, fields="vectors"),
+              Work("search", nq=1, k=1000, fields="vectors")]  # fmt: skip
+    return works
 
 
 def list_walk(rounds: int, seconds: float) -> Row:

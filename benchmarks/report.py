@@ -289,9 +289,7 @@ def draw(results: Results) -> None:
     cases = by_case(results)
     works = headline()
     values = {
-        peer: [
-            (cpu_of(cases[w.title], peer) or math.nan / 1e6) * 1e6 for w in works
-        ]
+        peer: [(cpu_of(cases[w.title], peer) or math.nan / 1e6) * 1e6 for w in works]
         for peer in PEERS
     }
     bars(PLOTS / "cpu.svg", [w.title for w in works], values, "client CPU a call, microseconds")

@@ -69,7 +69,8 @@ def fake_milvus(folder: Path) -> Iterator[FakeMilvus]:
     assert process.stdin is not None
     try:
         port = int(process.stdout.readline().split()[1])
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        options = [("grpc.max_receive_message_length", -1)]
+        with grpc.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
             yield FakeMilvus(port, process.pid, channel)
     finally:
         process.stdin.close()

@@ -113,9 +113,7 @@ def call_of(client: Any, work: Work) -> tuple[Callable[[], Any], Callable[[Any],
             lambda result: read_hits(result, work),
         )
     return (
-        lambda: client.query(
-            work.collection, "id >= 0", output_fields=fields, limit=work.rows
-        ),
+        lambda: client.query(work.collection, "id >= 0", output_fields=fields, limit=work.rows),
         lambda result: read_rows(result, work),
     )
 
