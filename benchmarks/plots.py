@@ -54,6 +54,7 @@ def bars(path: Path, groups: Sequence[str], values: dict[str, Sequence[float]], 
         places = [g + i * height for g in range(len(groups))]
         axes.barh(places, numbers, height, color=COLOURS[peer], label=NAMES[peer])
     axes.set_xscale("log")
+    axes.minorticks_off()
     axes.set_yticks([g + 0.4 - height / 2 for g in range(len(groups))], groups)
     axes.invert_yaxis()
     axes.set_xlabel(unit)
@@ -77,6 +78,7 @@ def lines(path: Path, panels: Iterable[tuple[str, str, str, Series]], log_y: boo
         axes.set_xscale("log")
         if log_y:
             axes.set_yscale("log")
+        axes.minorticks_off()  # half the file
         axes.set_title(title, fontsize=9)
         axes.set_xlabel(x)
         axes.set_ylabel(y)

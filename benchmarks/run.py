@@ -52,12 +52,21 @@ class Recorder:
             "seconds": round(seconds, 1),
             "rows": rows,
         }
-        text = json.dumps(compact(record), indent=1)
-        (self.folder / f"{name}.json").write_text(text + "\n")
+        (self.folder / f"{name}.json").write_text(as_text(compact(record)))
         print(f"  {seconds:.0f} s", flush=True)
         if isinstance(rows, list):
             self.wrong += [f"{name}: {row['case']}" for row in rows if not row["correct"]]
         return rows
+
+
+def as_text(record: dict[str, Any]) -> str:
+    """JSON with a line for each row, so that a diff shows which have changed."""
+    rows = record["rows"]
+    lines = [json.dumps(row) for row in rows] if isinstance(rows, list) else [json.dumps(rows)]
+    head = json.dumps({**record, "rows": []}, indent=1).removesuffix("[]\n}")
+    if isinstance(rows, list):
+        return head + "[\n" + ",\n".join(lines) + "\n]}\n"
+    return head + lines[0] + "}\n"
 
 
 def compact(value: Any) -> Any:
