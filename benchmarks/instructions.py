@@ -44,11 +44,12 @@ def count(folder: Path, marks: str) -> None:
             call = partial(_core.decode_search, (folder / f"{work.key}.reply").read_bytes())
         for _ in range(3):
             call()
+        name = str(work).encode()
         gc.collect()
         gc.disable()  # a collection would be counted wherever it happens to fall
         library.begin()
         call()
-        library.end(str(work).encode())
+        library.end(name)
         gc.enable()
 
 

@@ -264,6 +264,23 @@ def real(results: Results) -> str:
     return table(["server", "program", "client", "wall", "client CPU", "server CPU"], rows)
 
 
+def profile(results: Results) -> str:
+    """Shares of the samples, times the CPU of a call in the same case."""
+    if "profile" not in results:
+        return "(No profile: `python -m benchmarks.profiles` makes it.)"
+    cases, found = by_case(results), results["profile"]["rows"]
+    costs = [cpu_of(cases[row["case"]], "native") or math.nan for row in found]
+    rows = [
+        [part, *(f"{row['parts'][part]:.0%} ({duration(row['parts'][part] * cost)})"
+                 for row, cost in zip(found, costs, strict=True))]
+        for part in found[0]["parts"]
+    ]  # fmt: skip
+    floors = [duration(cpu_of(cases[row["case"]], "floor")) for row in found]
+    rows.append(["all of it", *(duration(cost) for cost in costs)])
+    rows.append(["plain C on nghttp2, bytes ready", *floors])
+    return table(["part", *(row["case"] for row in found)], rows)
+
+
 def readme(results: Results) -> str:
     from .calls import headline
 
@@ -391,6 +408,7 @@ SECTIONS: dict[str, Callable[[Results], str]] = {
     "stalls": stalls,
     "herds": herds,
     "real": real,
+    "profile": profile,
     "readme": readme,
 }
 
