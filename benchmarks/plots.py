@@ -86,6 +86,6 @@ def lines(path: Path, panels: Iterable[tuple[str, str, str, Series]], log_y: boo
     figure.subplots_adjust(wspace=0.35)
     figure.legend(
         drawn.values(), drawn.keys(), loc="lower center", ncols=3, fontsize=8, frameon=False,
-        bbox_to_anchor=(0.5, -0.16),
+        bbox_to_anchor=(0.5, -0.24),
     )  # fmt: skip
     _save(figure, path)
