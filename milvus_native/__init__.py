@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from ._core import Hit
     from .async_client import AsyncMilvusClient
     from .client import MilvusClient
+    from .installation import install, uninstall
     from .observing import CallEvent
     from .results import AggregationBucket, AggregationHit, SearchResult
 
@@ -166,6 +167,7 @@ __all__ = [
     "hybridts_to_datetime",
     "hybridts_to_unixtime",
     "index_building_progress",
+    "install",
     "list_collections",
     "list_resource_groups",
     "list_usernames",
@@ -177,6 +179,7 @@ __all__ = [
     "schema_cache",
     "transfer_node",
     "transfer_replica",
+    "uninstall",
     "update_password",
     "update_resource_groups",
     "utility",
@@ -193,6 +196,8 @@ _NATIVE = {
     "Hit": "_core",
     "MilvusClient": "client",
     "SearchResult": "results",
+    "install": "installation",
+    "uninstall": "installation",
 }
 _MODULES = frozenset({"exceptions", "schema_cache"})
 

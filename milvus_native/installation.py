@@ -1,0 +1,50 @@
+"""install() and uninstall(): our two clients in the place of pymilvus's, for a whole program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_MODULES = (
+    "pymilvus",
+    "pymilvus.milvus_client",
+    "pymilvus.milvus_client.milvus_client",
+    "pymilvus.milvus_client.async_milvus_client",
+)
+
+
+def install() -> None:
+    """Puts MilvusClient and AsyncMilvusClient of this package into pymilvus.
+
+    Whatever imports them from pymilvus afterwards gets ours; modules that have imported them
+    already keep what they have, so call it first. It can be called again at no cost. pymilvus's
+    ORM (Collection, connections) stays as it is. Imports pymilvus.
+    """
+    for name, theirs, ours in _pairs():
+        _exchange(name, theirs, ours)
+
+
+def uninstall() -> None:
+    """Puts pymilvus's own classes back. Clients that exist stay usable."""
+    for name, theirs, ours in _pairs():
+        _exchange(name, ours, theirs)
+
+
+def _pairs() -> list[tuple[str, Any, Any]]:
+    """(name, pymilvus's class, ours)."""
+    from .async_client import AsyncMilvusClient
+    from .client import MilvusClient
+    from .delegates import original
+
+    return [
+        (ours.__name__, original(ours.__name__), ours) for ours in (MilvusClient, AsyncMilvusClient)
+    ]
+
+
+def _exchange(name: str, present: Any, wanted: Any) -> None:
+    from importlib import import_module
+
+    for module_name in _MODULES:
+        module = import_module(module_name)
+        # Only our own exchange is made and undone: what others have put there, a mock, stays.
+        if getattr(module, name, None) is present:
+            setattr(module, name, wanted)
