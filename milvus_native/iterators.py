@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+from .kinship import Kin
 from .query_paging import (
     QueryCalls,
     QueryIteratorCursor,
@@ -176,7 +177,7 @@ class _AsyncIterator(Generic[Page, Result]):
                 self._pager.release()
 
 
-class QueryIterator(_Iterator[list[Row], list[Row]]):
+class QueryIterator(_Iterator[list[Row], list[Row]], Kin):
     """Pages of rows (lists of dict) in the order of the primary key, at one point in time."""
 
     _pager: QueryPager
@@ -186,11 +187,11 @@ class QueryIterator(_Iterator[list[Row], list[Row]]):
         return self._pager.get_cursor()
 
 
-class SearchIterator(_Iterator[SearchPage, SearchPage]):
+class SearchIterator(_Iterator[SearchPage, SearchPage], Kin):
     """Pages of hits, nearest first, found by range searches: for servers before Milvus 2.5.2."""
 
 
-class SearchIteratorV2(_Iterator[SearchPage, "SearchPage | None"]):
+class SearchIteratorV2(_Iterator[SearchPage, "SearchPage | None"], Kin):
     """Pages of hits, nearest first, found by the server's own iterator."""
 
 

@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from milvus_native import _core
+from milvus_native.kinship import Kin
 
 if TYPE_CHECKING:
     from milvus_native._core import Hit
@@ -32,7 +33,7 @@ _MAX_QUERIES = 16384  # Milvus's own limit; a reply that claims more is not beli
 _SHOWN_WHEN_ZERO = frozenset({"scanned_remote_bytes", "scanned_total_bytes", "cache_hit_ratio"})
 
 
-class OmitZeroDict(dict[str, Any]):
+class OmitZeroDict(dict[str, Any], Kin):
     """A dict that hides falsy values from str(), but not from repr()."""
 
     def _shown(self) -> dict[str, Any]:
@@ -56,7 +57,7 @@ class SearchIteratorV2Results(NamedTuple):
     last_bound: float = 0.0
 
 
-class AggregationHit:
+class AggregationHit(Kin):
     """One row inside an AggregationBucket."""
 
     def __init__(
@@ -92,7 +93,7 @@ class AggregationHit:
         return f"AggregationHit(pk={self._pk!r}, score={self._score}, fields={self._fields!r})"
 
 
-class AggregationBucket:
+class AggregationBucket(Kin):
     """The rows that share a grouping key, with their metrics and the groups inside them."""
 
     def __init__(
@@ -139,7 +140,7 @@ class AggregationBucket:
         )
 
 
-class HybridHits(list["Hit"]):
+class HybridHits(list["Hit"], Kin):
     """The hits of one query vector, best first.
 
     Attributes:
@@ -175,7 +176,7 @@ class HybridHits(list["Hit"]):
     __repr__ = __str__
 
 
-class SearchResult(list[HybridHits]):
+class SearchResult(list[HybridHits], Kin):
     """The results of a search, one HybridHits for each query vector.
 
     Attributes:
@@ -237,7 +238,7 @@ class SearchResult(list[HybridHits]):
     __repr__ = __str__
 
 
-class HybridExtraList(list[dict[str, Any]]):
+class HybridExtraList(list[dict[str, Any]], Kin):
     """The rows of a query.
 
     Attributes:
@@ -258,7 +259,7 @@ class HybridExtraList(list[dict[str, Any]]):
     __repr__ = __str__
 
 
-class ExtraList(list[Any]):
+class ExtraList(list[Any], Kin):
     """A list with extra information about the call that gave it."""
 
     def __init__(self, *args: Any, extra: dict[str, Any] | None = None, **kwargs: Any) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from .kinship import Kin
+
 Hit = Any  # a dict with attributes id and distance
 Hits = Sequence[Hit]
 
 
-class SearchPage:
+class SearchPage(Kin):
     """One page of a search iterator: hits, nearest first.
 
     A sequence of Hit (`len`, indices, slices, iteration), with pymilvus's methods. It holds the

@@ -247,18 +247,15 @@ static PyObject *hit_to_dict(PyObject *self, PyObject *Py_UNUSED(ignored))
     return Py_NewRef(self);
 }
 
-/* (copyreg.__newobj__, (type,), (__dict__, {"_pk_name": name}), None, items): the second
- * state is what pickle and copy set by setattr. */
+/* (Hit.__new__, (type,), (__dict__, {"_pk_name": name}), None, items): the second state is what
+ * pickle and copy set by setattr. copyreg.__newobj__ would not do, since pickle wants its class to be
+ * the object's __class__. */
 static PyObject *hit_reduce_ex(PyObject *self, PyObject *Py_UNUSED(protocol))
 {
-    PyObject *copyreg = NULL, *make = NULL, *items = NULL, *iterator = NULL;
+    PyObject *make = NULL, *items = NULL, *iterator = NULL;
     PyObject *pk_name = pk_name_of(self), *attributes = NULL, *result = NULL;
 
-    copyreg = PyImport_ImportModule("copyreg");
-    if (copyreg == NULL) {
-        goto done;
-    }
-    make = PyObject_GetAttrString(copyreg, "__newobj__");
+    make = PyObject_GetAttrString((PyObject *)state_of(self)->hit_type, "__new__");
     if (make == NULL) {
         goto done;
     }
@@ -279,11 +276,41 @@ static PyObject *hit_reduce_ex(PyObject *self, PyObject *Py_UNUSED(protocol))
 done:
     Py_DECREF(pk_name);
     Py_XDECREF(attributes);
-    Py_XDECREF(copyreg);
     Py_XDECREF(make);
     Py_XDECREF(items);
     Py_XDECREF(iterator);
     return result;
+}
+
+/* pymilvus's Hit once that is imported, so that isinstance(hit, pymilvus.Hit) is true; see
+ * milvus_native/kinship.py. A program's own subclass is itself. */
+static PyObject *hit_class(PyObject *self, void *Py_UNUSED(closure))
+{
+    PyObject *name = NULL, *module = NULL, *counterpart = NULL;
+
+    if (Py_IS_TYPE(self, state_of(self)->hit_type)) {
+        name = PyUnicode_FromString("pymilvus.client.search_result");
+        if (name == NULL) {
+            goto done;
+        }
+        module = PyImport_GetModule(name);
+        if (module == NULL) {
+            if (!PyErr_Occurred()) {
+                counterpart = Py_NewRef(Py_TYPE(self));
+            }
+            goto done;
+        }
+        counterpart = PyObject_GetAttrString(module, "Hit");
+        if (counterpart != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError)) {
+            goto done;
+        }
+        PyErr_Clear(); /* still being imported */
+    }
+    counterpart = Py_NewRef(Py_TYPE(self));
+done:
+    Py_XDECREF(name);
+    Py_XDECREF(module);
+    return counterpart;
 }
 
 static PyObject *hit_pk(PyObject *self, void *Py_UNUSED(closure))
@@ -333,6 +360,7 @@ static PyGetSetDef hit_getset[] = {
      "dict of field name to fragments and scores, None without a highlighter.", NULL},
     {"fields", hit_fields, NULL, "dict of the output fields.", NULL},
     {"entity", hit_entity, NULL, "The hit itself, which finds the output fields too.", NULL},
+    {"__class__", hit_class, NULL, NULL, NULL},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

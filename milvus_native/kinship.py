@@ -1,0 +1,50 @@
+"""Lets isinstance(result, pymilvus.SearchResult) and the like be true for our objects.
+
+Ours cannot derive from pymilvus's classes, since that would import pymilvus. But isinstance looks
+at an object's __class__, too, and there they name their counterpart once it has been imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+_ITERATORS = "pymilvus.client.iterator."
+_COUNTERPARTS = {
+    "AggregationBucket": "pymilvus.client.search_aggregation",
+    "AggregationHit": "pymilvus.client.search_aggregation",
+    "ExtraList": "pymilvus.client.types",
+    "HybridExtraList": "pymilvus.client.types",
+    "HybridHits": "pymilvus.client.search_result",
+    "OmitZeroDict": "pymilvus.client.types",
+    "QueryIterator": _ITERATORS + "query_iterator",
+    "SearchIterator": _ITERATORS + "search_iterator",
+    "SearchIteratorV2": _ITERATORS + "search_iterator",
+    "SearchPage": _ITERATORS + "search_iterator",
+    "SearchResult": "pymilvus.client.search_result",
+}
+
+
+class Kin:
+    """Base of classes that have a namesake in pymilvus. `_core.Hit` does the same in C."""
+
+    __slots__ = ()
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        cls = type(self)
+        if not cls.__module__.startswith("milvus_native."):
+            return cls  # a program's own subclass
+        module = sys.modules.get(_COUNTERPARTS.get(cls.__name__, ""))
+        counterpart: type = getattr(module, cls.__name__, cls)
+        return counterpart
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # pickle refuses copyreg.__newobj__ where its class is not the object's __class__.
+        parts: Any = object.__reduce_ex__(self, max(int(protocol), 2))
+        return (new, *parts[1:])
+
+
+def new(cls: Any, *arguments: Any) -> Any:
+    """What unpickling calls: an instance without __init__."""
+    return cls.__new__(cls, *arguments)

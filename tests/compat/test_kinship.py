@@ -1,0 +1,98 @@
+"""Our results are instances of pymilvus's classes, too, once pymilvus is imported."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import pymilvus
+import pytest
+from pymilvus.client import search_aggregation, search_result, types
+from pymilvus.client.iterator import query_iterator, search_iterator
+
+from milvus_native import Hit, iterators, results, search_page
+
+
+def hit() -> Hit:
+    made = Hit({"id": 7, "distance": 0.5, "entity": {"a": 1}})
+    made.note = "an attribute"
+    return made
+
+
+def with_note(result: Any) -> Any:
+    result.note = ["kept"]
+    result.extra = results.OmitZeroDict(cost=2)
+    return result
+
+
+PAIRS = [
+    (hit(), search_result.Hit),
+    (with_note(results.HybridHits([hit()])), search_result.HybridHits),
+    (with_note(results.SearchResult([results.HybridHits([hit()])])), search_result.SearchResult),
+    (results.ExtraList([1], extra={"cost": 2}), types.ExtraList),
+    (with_note(results.HybridExtraList([{"a": 1}])), types.HybridExtraList),
+    (results.OmitZeroDict(insert_count=1), types.OmitZeroDict),
+    (results.AggregationHit(1, 0.5, {"a": 1}, {"a": 100}), search_aggregation.AggregationHit),
+    (results.AggregationBucket([], 1, {}, [], []), search_aggregation.AggregationBucket),
+    (search_page.SearchPage([hit()]), search_iterator.SearchPage),
+]
+IDS = [type(result).__name__ for result, _ in PAIRS]
+
+
+@pytest.mark.parametrize(("result", "theirs"), PAIRS, ids=IDS)
+def test_isinstance(result: Any, theirs: type) -> None:
+    assert isinstance(result, theirs)
+    assert isinstance(result, type(result))
+    assert type(result) is not theirs
+    others = {cls for _, cls in PAIRS} - {theirs, *theirs.__mro__}
+    assert not isinstance(result, tuple(others))
+
+
+@pytest.mark.parametrize("ours", [iterators.SearchIterator, iterators.SearchIteratorV2])
+def test_search_iterators(ours: type) -> None:
+    iterator = ours.__new__(ours)
+    assert isinstance(iterator, getattr(search_iterator, ours.__name__))
+
+
+def test_query_iterator() -> None:
+    iterator = iterators.QueryIterator.__new__(iterators.QueryIterator)
+    assert isinstance(iterator, query_iterator.QueryIterator)
+
+
+@pytest.mark.parametrize(("result", "_theirs"), PAIRS, ids=IDS)
+def test_copies_are_ours(result: Any, _theirs: type) -> None:
+    copies = [pickle.loads(pickle.dumps(result, n)) for n in range(pickle.HIGHEST_PROTOCOL + 1)]
+    copies += [copy.copy(result), copy.deepcopy(result)]
+    for other in copies:
+        assert type(other) is type(result)
+        assert vars(other) == vars(result)
+        if isinstance(result, (list, dict)):
+            assert other == result
+            assert repr(other) == repr(result)
+
+
+@pytest.mark.parametrize(
+    "base", [Hit, results.HybridHits, results.SearchResult, results.OmitZeroDict]
+)
+def test_a_subclass_is_itself(base: type) -> None:
+    cls = type("Mine", (base,), {"__module__": __name__})
+    assert cls().__class__ is cls
+    assert not isinstance(cls(), pymilvus.MilvusException)
+
+
+def test_without_pymilvus() -> None:
+    program = """
+import pickle, sys
+from milvus_native import Hit, results
+for made in Hit(id=1), results.SearchResult([[]]), results.OmitZeroDict(a=1):
+    assert made.__class__ is type(made)
+    assert pickle.loads(pickle.dumps(made)) == made
+assert "pymilvus" not in sys.modules
+hit = Hit(id=1)
+import pymilvus
+assert isinstance(hit, pymilvus.Hit)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
