@@ -61,7 +61,7 @@ class NativeAioTransport:
             channel, was_idle = self._pick(), True
             if channel is None:
                 channel, was_idle = await self._dial(deadline), False
-            elif channel.idle_since is not None and not await channel.answers(deadline):
+            elif channel.is_doubtful and not await channel.answers(deadline):
                 continue
             if deadline is not None:
                 timeout = max(deadline - self._loop.time(), 0.0)
@@ -282,11 +282,15 @@ class _Channel:
         self.rpc.cancel(number, CANCELLED, "the call was cancelled")
         self._send_soon()
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it was idle for long. If a timer is overdue the loop itself stood still."""
+        since = self._timer_at if self.idle_since is None else self.idle_since
+        return self._loop.time() - since >= IDLE_CHECK
+
     async def answers(self, deadline: float | None) -> bool:
-        """Whether the server is still there, asked if the connection was idle for long."""
+        """Asks whether the server is still there. Otherwise the connection is given up."""
         now = self._loop.time()
-        if self.idle_since is None or now - self.idle_since < IDLE_CHECK:
-            return True
         by = now + IDLE_ANSWER if deadline is None else min(now + IDLE_ANSWER, deadline)
         ping = self._ping
         if ping is None or ping.done():

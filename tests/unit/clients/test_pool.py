@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import closing
 from typing import Any
 
 import grpc
@@ -146,6 +147,24 @@ async def test_long_idle_channel_is_asked(
         assert (channel is first) is answers
         assert channel.rpc.pings_answered == (1 if answers else 0)
     assert server.count("Query") == 11
+
+
+def test_loop_that_stood_still_meanwhile(server: RecordingServer) -> None:
+    """As between two cells of a notebook: no timer has told that the connection is idle."""
+    with closing(asyncio.new_event_loop()) as loop:
+        client = AsyncMilvusClient(server.uri, transport="native")
+        loop.run_until_complete(query(client))
+
+        async def later() -> None:
+            transport: Any = client._connection.link().transport
+            [channel] = transport._channels
+            assert channel.idle_since is None
+            channel._timer_at -= 2 * native_aio.IDLE_CHECK
+            await query(client)
+            assert channel.rpc.pings_answered == 1
+            await client.close()
+
+        loop.run_until_complete(later())
 
 
 def test_idle_connections_go(server: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
