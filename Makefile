@@ -11,6 +11,9 @@ VENV ?= .venv
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+SANITIZE_TESTS ?= tests/unit tests/oracle tests/property tests/faults tests/hardening tests/integration
+THREADED_TESTS ?= tests/unit/rows/test_schema_cache.py tests/unit/rpc tests/unit/clients/test_flights.py \
+	tests/unit/clients/test_schema_flights.py tests/unit/clients/test_transport.py tests/hardening/test_threads.py
 
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
@@ -19,7 +22,7 @@ C_SOURCES := $(shell find csrc -name '*.[ch]' -not -path 'csrc/tests/*')
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- set-up: each stamp is newer than what it was made from, so a second run costs nothing ---
 
@@ -75,8 +78,23 @@ ctest: $(STAMPS)/system ## run the C unit tests, under ASan and UBSan
 	tools/ctest.sh
 
 .PHONY: fuzz
-fuzz: $(STAMPS)/system ## run the libFuzzer targets for FUZZ_SECONDS (60) each; needs clang
+fuzz: $(STAMPS)/system ## run the libFuzzer targets for FUZZ_SECONDS (60) each
+	tools/system_packages.sh clang libclang-rt-dev
 	tools/fuzz.sh
+
+.PHONY: sanitize
+sanitize: $(STAMPS)/built $(STAMPS)/test-packages ## run the tests under ASan and UBSan, those with threads under TSan
+	PYTHON=$(BIN)/python tools/sanitize.sh address $(SANITIZE_TESTS) -q -n 2 --dist loadfile --timeout 900
+	PYTHON=$(BIN)/python tools/sanitize.sh thread -q -n 0 --timeout 900 $(THREADED_TESTS)
+
+.PHONY: analyze
+analyze: $(STAMPS)/built ## gcc and clang at -O0 and -O3, gcc -fanalyzer, clang's analyzer, clang-tidy
+	tools/system_packages.sh clang clang-tidy
+	PYTHON=$(BIN)/python tools/analyze.sh
+
+.PHONY: test-pythons
+test-pythons: $(STAMPS)/system ## run the unit tests on each CPython that is found, a debug build too
+	tools/pythons.sh
 
 .PHONY: lint
 lint: $(STAMPS)/built $(STAMPS)/test-packages ## ruff, mypy --strict, stubtest, and the C compilers with warnings as errors

@@ -9,8 +9,8 @@ out=build/ctest
 flags=(-std=c11 -g -O1 -Wall -Wextra -Werror -D_POSIX_C_SOURCE=200809L -DMVN_DEBUG -DMVN_FAULT_INJECTION
        -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
-read -ra includes <<<"$(pkg-config --cflags libnghttp2 zlib)"
-read -ra libraries <<<"$(pkg-config --libs libnghttp2 zlib)"
+read -ra includes <<<"$(pkg-config --cflags libnghttp2 libprotobuf-c zlib)"
+read -ra libraries <<<"$(pkg-config --libs libnghttp2 libprotobuf-c zlib)"
 flags+=("${includes[@]}")
 
 mkdir -p "$out"
@@ -32,6 +32,23 @@ for source in csrc/tests/test_*.c; do
     "$cc" "${flags[@]}" "$source" "${objects[@]}" "${libraries[@]}" -lm -o "$out/$name"
     run=$((run + 1))
     "$out/$name" || failed+=("$name")
+done
+
+# What fuzzing has learnt and found, through the fuzz targets, without a fuzzer.
+generated=()
+for source in csrc/proto/*.c; do
+    object=$out/$(basename "$source" .c).o
+    if [ ! "$object" -nt "$source" ]; then
+        "$cc" "${flags[@]}" -Wno-unused-parameter -c "$source" -o "$object"
+    fi
+    generated+=("$object")
+done
+for source in csrc/tests/fuzz_*.c; do
+    name=$(basename "$source" .c)
+    "$cc" "${flags[@]}" "$source" csrc/tests/replay.c "${objects[@]}" "${generated[@]}" "${libraries[@]}" -lm \
+        -o "$out/$name"
+    run=$((run + 1))
+    "$out/$name" csrc/tests/corpus/"$name"/* || failed+=("$name")
 done
 
 if [ "$run" -eq 0 ]; then

@@ -1,11 +1,13 @@
 #include "mem.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 #ifdef MVN_FAULT_INJECTION
-static unsigned long mvn_fail_at;
-static unsigned long mvn_asked;
+static _Atomic unsigned long mvn_fail_at;
+static _Atomic unsigned long mvn_asked;
+static _Atomic unsigned long mvn_live;
 
 void mvn_mem_fail_on(unsigned long n)
 {
@@ -18,15 +20,39 @@ unsigned long mvn_mem_count(void)
     return mvn_asked;
 }
 
+unsigned long mvn_mem_live(void)
+{
+    return mvn_live;
+}
+
 static int mvn_must_fail(void)
 {
-    mvn_asked++;
-    return mvn_fail_at != 0 && mvn_asked == mvn_fail_at;
+    return ++mvn_asked == mvn_fail_at;
+}
+
+static void mvn_note_made(bool made)
+{
+    mvn_live += made;
+}
+
+static void mvn_note_freed(bool freed)
+{
+    mvn_live -= freed;
 }
 #else
 static inline int mvn_must_fail(void)
 {
     return 0;
+}
+
+static inline void mvn_note_made(bool made)
+{
+    (void)made;
+}
+
+static inline void mvn_note_freed(bool freed)
+{
+    (void)freed;
 }
 #endif
 
@@ -44,10 +70,14 @@ void *mvn_realloc_array(void *block, size_t count, size_t size)
         return NULL;
     }
     size_t total = count * size;
-    return realloc(block, total == 0 ? 1 : total);
+    bool is_new = block == NULL;
+    void *moved = realloc(block, total == 0 ? 1 : total);
+    mvn_note_made(is_new && moved != NULL);
+    return moved;
 }
 
 void mvn_free(void *block)
 {
+    mvn_note_freed(block != NULL);
     free(block);
 }

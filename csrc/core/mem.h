@@ -16,11 +16,13 @@ void *mvn_realloc_array(void *block, size_t count, size_t size);
 void mvn_free(void *block);
 
 #ifdef MVN_FAULT_INJECTION
-/* Makes the n-th allocation from now (1 is the next) fail once; 0 switches it off. Not
- * thread-safe: for tests only. */
+/* For tests only. Makes the n-th allocation from now, in whatever thread, fail once (1 is the next);
+ * 0 switches it off. */
 void mvn_mem_fail_on(unsigned long n);
 /* Allocations asked for since the last mvn_mem_fail_on. */
 unsigned long mvn_mem_count(void);
+/* Blocks that are allocated and not freed. */
+unsigned long mvn_mem_live(void);
 #endif
 
 #endif

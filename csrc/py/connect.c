@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "control.h"
 #include "errors.h"
 #include "reply_status.h"
 
@@ -173,10 +174,10 @@ static PyObject *parse_connect(PyObject *module, PyObject *reply)
         return PyErr_Format(PyExc_TypeError, "reply must be bytes, not %.200s",
                             Py_TYPE(reply)->tp_name);
     }
-    response = mvn__connect_response__unpack(NULL, (size_t)PyBytes_GET_SIZE(reply),
-                                             (const uint8_t *)PyBytes_AS_STRING(reply));
+    response = PyMvn_Control_Unpack(state, &mvn__connect_response__descriptor, reply,
+                                    "ConnectResponse");
     if (response == NULL) {
-        return PyMvn_RaiseStatus(state, MVN_EFORMAT, NULL, "ConnectResponse");
+        return NULL;
     }
     if (PyMvn_ReplyStatus_Check(state, response->status) < 0) {
         goto done;
@@ -187,7 +188,7 @@ static PyObject *parse_connect(PyObject *module, PyObject *reply)
     }
 done:
     Py_XDECREF(info);
-    mvn__connect_response__free_unpacked(response, NULL);
+    PyMvn_Control_Free(response);
     return result;
 }
 

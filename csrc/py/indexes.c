@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "control.h"
 #include "errors.h"
 #include "reply_status.h"
 
@@ -69,10 +70,10 @@ static PyObject *parse_indexes(PyObject *module, PyObject *reply)
         return PyErr_Format(PyExc_TypeError, "reply must be bytes, not %.200s",
                             Py_TYPE(reply)->tp_name);
     }
-    response = mvn__describe_index_response__unpack(
-        NULL, (size_t)PyBytes_GET_SIZE(reply), (const uint8_t *)PyBytes_AS_STRING(reply));
+    response = PyMvn_Control_Unpack(state, &mvn__describe_index_response__descriptor, reply,
+                                    "DescribeIndexResponse");
     if (response == NULL) {
-        return PyMvn_RaiseStatus(state, MVN_EFORMAT, NULL, "DescribeIndexResponse");
+        return NULL;
     }
     if (PyMvn_ReplyStatus_Check(state, response->status) < 0) {
         goto done;
@@ -87,7 +88,7 @@ static PyObject *parse_indexes(PyObject *module, PyObject *reply)
         PyList_SET_ITEM(result, (Py_ssize_t)i, item);
     }
 done:
-    mvn__describe_index_response__free_unpacked(response, NULL);
+    PyMvn_Control_Free(response);
     return result;
 }
 

@@ -1,4 +1,5 @@
 /* Module glue of milvus_native._core: slots, and one init call per file. No logic. */
+#include "../core/mem.h"
 #include "connect.h"
 #include "errors.h"
 #include "hit.h"
@@ -14,6 +15,40 @@
 
 typedef int (*init_function)(PyObject *module, PyMvn_State *state);
 
+#ifdef MVN_FAULT_INJECTION
+/* _core._fail_on(n): see mvn_mem_fail_on. Returns what was asked for since the last call. */
+static PyObject *fail_on(PyObject *module, PyObject *n)
+{
+    (void)module;
+    unsigned long nth = PyLong_AsUnsignedLong(n);
+    if (nth == (unsigned long)-1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    unsigned long asked = mvn_mem_count();
+    mvn_mem_fail_on(nth);
+    return PyLong_FromUnsignedLong(asked);
+}
+
+static PyObject *live_blocks(PyObject *module, PyObject *ignored)
+{
+    (void)module;
+    (void)ignored;
+    return PyLong_FromUnsignedLong(mvn_mem_live());
+}
+
+static PyMethodDef debug_methods[] = {
+    {"_fail_on", fail_on, METH_O, NULL},
+    {"_live_blocks", live_blocks, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static int debug_init(PyObject *module, PyMvn_State *state)
+{
+    (void)state;
+    return PyModule_AddFunctions(module, debug_methods);
+}
+#endif
+
 /* In dependency order. */
 static const init_function inits[] = {
     PyMvn_Errors_Init,
@@ -27,6 +62,9 @@ static const init_function inits[] = {
     PyMvn_PrimaryKeys_Init,
     PyMvn_Requests_Init,
     PyMvn_RpcConnection_Init,
+#ifdef MVN_FAULT_INJECTION
+    debug_init,
+#endif
 };
 
 static int module_exec(PyObject *module)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control.h"
 #include "errors.h"
 #include "reply_status.h"
 
@@ -226,10 +227,10 @@ static int compile(PyMvn_State *state, PyMvn_Schema *self,
     return compile_names(self);
 }
 
-static Mvn__DescribeCollectionResponse *unpack(PyObject *reply)
+static Mvn__DescribeCollectionResponse *unpack(PyMvn_State *state, PyObject *reply)
 {
-    return mvn__describe_collection_response__unpack(
-        NULL, (size_t)PyBytes_GET_SIZE(reply), (const uint8_t *)PyBytes_AS_STRING(reply));
+    return PyMvn_Control_Unpack(state, &mvn__describe_collection_response__descriptor, reply,
+                                "DescribeCollectionResponse");
 }
 
 PyObject *PyMvn_Schema_FromReply(PyMvn_State *state, PyObject *reply)
@@ -242,9 +243,9 @@ PyObject *PyMvn_Schema_FromReply(PyMvn_State *state, PyObject *reply)
         return PyErr_Format(PyExc_TypeError, "reply must be bytes, not %.200s",
                             Py_TYPE(reply)->tp_name);
     }
-    raw = unpack(reply);
+    raw = unpack(state, reply);
     if (raw == NULL) {
-        return PyMvn_RaiseStatus(state, MVN_EFORMAT, NULL, "DescribeCollectionResponse");
+        return NULL;
     }
     if (PyMvn_ReplyStatus_Check(state, raw->status) < 0) {
         goto fail;
@@ -261,10 +262,10 @@ PyObject *PyMvn_Schema_FromReply(PyMvn_State *state, PyObject *reply)
         }
         goto fail;
     }
-    mvn__describe_collection_response__free_unpacked(raw, NULL);
+    PyMvn_Control_Free(raw);
     return (PyObject *)self;
 fail:
-    mvn__describe_collection_response__free_unpacked(raw, NULL);
+    PyMvn_Control_Free(raw);
     Py_XDECREF(self);
     return NULL;
 }
@@ -386,12 +387,12 @@ static PyObject *schema_to_dict(PyObject *object, PyObject *ignored)
     (void)ignored;
     PyMvn_Schema *self = (PyMvn_Schema *)object;
     PyMvn_State *state = PyMvn_StateOfType(Py_TYPE(object));
-    Mvn__DescribeCollectionResponse *raw = unpack(self->reply);
+    Mvn__DescribeCollectionResponse *raw = unpack(state, self->reply);
     if (raw == NULL) {
-        return PyErr_NoMemory(); /* these bytes were unpacked before */
+        return NULL;
     }
     PyObject *dict = PyMvn_Schema_ToDict(state, raw);
-    mvn__describe_collection_response__free_unpacked(raw, NULL);
+    PyMvn_Control_Free(raw);
     return dict;
 }
 
