@@ -43,7 +43,7 @@ COLUMN_SCHEMA = _core.Schema.from_reply(
     .reply_bytes
 )
 PARAMS = [("topk", "3"), ("params", '{"ef": 64}')]
-TEMPLATES: dict[str, Any] = {"x": [1, "a", [2.5, None or True]], "y": {"k": [1]} and "text"}
+TEMPLATES: dict[str, Any] = {"x": [1, "a", [2.5, True]], "y": "text"}
 VECTOR = [0.5, 0.25, 1.0]
 SEARCH = milvus_pb2.SearchRequest(dsl="a > 1").SerializeToString()
 CONNECT = milvus_pb2.ConnectResponse(

@@ -200,7 +200,9 @@ class Maker:
     def number(self) -> Any:
         if self.world.chance(0.35):
             return Number(self.world)
-        return self.random.choice((0, 1, -1, 0.5, True, np.float32(2), np.int8(3), None, "1", 2**70))
+        return self.random.choice(
+            (0, 1, -1, 0.5, True, np.float32(2), np.int8(3), None, "1", 2**70)
+        )
 
     def plain_numbers(self) -> list[Any]:
         return [self.random.choice((0, 1, 0.5, 3)) for _ in range(DIM)]

@@ -26,7 +26,7 @@ for i in range(200):
     connection.submit("/s/M", data, None, 5.0, None)
     assert connection.data_to_send()
     connection.lost("over")
-assert primary_key_expression("id", ["a'"]) == 'id in ["a\\'"]', primary_key_expression("id", ["a'"])
+assert primary_key_expression("id", ["a'"]) == 'id in ["a\\'"]'
 """
 
 MAIN = """

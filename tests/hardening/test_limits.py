@@ -221,7 +221,11 @@ print("survived")
 @pytest.mark.skipif("san.so" in os.environ.get("LD_PRELOAD", ""), reason="ASan maps TB")
 def test_claims_are_not_believed() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", SMALL_MEMORY], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", SMALL_MEMORY],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "survived"

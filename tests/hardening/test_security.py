@@ -51,7 +51,9 @@ def plain(value: schema_pb2.TemplateValue) -> Any:
     return items
 
 
-SCALARS = st.one_of(TEXT, st.integers(-(2**63), 2**63 - 1), st.booleans(), st.floats(allow_nan=False))
+SCALARS = st.one_of(
+    TEXT, st.integers(-(2**63), 2**63 - 1), st.booleans(), st.floats(allow_nan=False)
+)
 
 
 @settings(max_examples=300, deadline=None)

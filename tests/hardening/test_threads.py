@@ -1,4 +1,4 @@
-"""Many threads on what may be shared: schemas, the cache, a client; and one claim on what may not."""
+"""Many threads on what may be shared: schemas, the cache, a client; and on what may not."""
 
 from __future__ import annotations
 

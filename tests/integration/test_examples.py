@@ -89,8 +89,9 @@ def readme_blocks() -> list[str]:
 
 
 def test_readme(lite_server: Server, tmp_path: Path) -> None:
-    """The README's sync example as it stands, then its async one on the collection it made."""
-    sync, in_async = readme_blocks()
+    """The README's sync example as it stands, its async one on the collection it made, and the
+    sync one once more as a program for pymilvus that ours were put into."""
+    sync, in_async, install = readme_blocks()
     sync_script = tmp_path / "sync.py"
     sync_script.write_text(sync.replace("demo.db", lite_server.uri))
     assert run(sync_script, cwd=tmp_path).startswith("7 ")
@@ -101,6 +102,14 @@ def test_readme(lite_server: Server, tmp_path: Path) -> None:
         + "print(len(asyncio.run(main(batches, [[1.0] * 64, [0.5] * 64]))))\n"
     )
     assert run(async_script, cwd=tmp_path) == "2\n"
+    installed = tmp_path / "installed.py"
+    theirs = sync.replace("from milvus_native import", "from pymilvus import")
+    installed.write_text(
+        install
+        + theirs.replace("demo.db", lite_server.uri).replace('"demo"', '"demo_installed"')
+        + "assert MilvusClient is milvus_native.MilvusClient\n"
+    )
+    assert run(installed, cwd=tmp_path).startswith("7 ")
 
 
 @pytest.mark.parametrize("client", ["milvus_native", "pymilvus"])
