@@ -11,6 +11,7 @@ VENV ?= .venv
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_TARGETS ?=
 SANITIZE_TESTS ?= tests/unit tests/oracle tests/property tests/faults tests/hardening tests/integration
 THREADED_TESTS ?= tests/unit/rows/test_schema_cache.py tests/unit/rpc tests/unit/clients/test_flights.py \
 	tests/unit/clients/test_schema_flights.py tests/unit/clients/test_transport.py tests/hardening/test_threads.py
@@ -80,7 +81,7 @@ ctest: $(STAMPS)/system ## run the C unit tests, under ASan and UBSan
 .PHONY: fuzz
 fuzz: $(STAMPS)/system ## run the libFuzzer targets for FUZZ_SECONDS (60) each
 	tools/system_packages.sh clang libclang-rt-dev
-	tools/fuzz.sh
+	tools/fuzz.sh $(FUZZ_TARGETS)
 
 .PHONY: sanitize
 sanitize: $(STAMPS)/built $(STAMPS)/test-packages ## run the tests under ASan and UBSan, those with threads under TSan
