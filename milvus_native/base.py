@@ -10,7 +10,7 @@ from . import errors, requests, transport
 from .calls import CALL_KEYWORDS, Call
 from .config import ConnectionConfig
 from .connection import Connection
-from .delegates import original
+from .delegates import handlers_are_replaced, original
 from .scope import Scope
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class BaseClient:
         self._delegated_calls: dict[str, int] = {}
         self._control_calls: dict[str, int] = {}
         # A global cluster's primary is looked up and followed by pymilvus alone.
-        self._all_delegated = self._config.is_global
+        self._all_delegated = self._config.is_global or handlers_are_replaced()
         self.is_self_hosted = self._config.server_type == "milvus"
 
     def stats(self) -> dict[str, Any]:

@@ -35,6 +35,22 @@ def original(name: str) -> Any:
     raise ImportError(f"pymilvus has no client class {name}")
 
 
+def handlers_are_replaced() -> bool:
+    """Whether the program has put a class of its own, or a mock, in a gRPC handler's place.
+
+    It then expects its handler to be asked, not the server.
+    """
+    for module_name, name in (
+        ("pymilvus.client.grpc_handler", "GrpcHandler"),
+        ("pymilvus.client.async_grpc_handler", "AsyncGrpcHandler"),
+    ):
+        module = sys.modules.get(module_name)
+        handler = getattr(module, name, None)  # None as well while the module is being imported
+        if handler is not None and getattr(handler, "__module__", None) != module_name:
+            return True
+    return False
+
+
 def client_arguments(config: ConnectionConfig, timeout: float | None) -> dict[str, Any]:
     """Keyword arguments that make pymilvus's client reach what ours reaches, unshared."""
     arguments = config.get_handler_kwargs()
