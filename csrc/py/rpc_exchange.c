@@ -106,6 +106,9 @@ static outcome do_round(PyMvn_RpcConnection *self, io_round *round)
         bool broken = false;
         bool blocked = send_ready(self->connection, round->fd, &broken);
         int send_error = broken ? errno : 0;
+        if (mvn_connection_get_stats(self->connection).finished != 0) {
+            return GOT_NOTHING; /* a call came to its end in being sent: there is nothing to wait for */
+        }
         struct pollfd wanted = {.fd = round->fd, .events = POLLIN};
         if (blocked && !broken) {
             wanted.events |= POLLOUT;
