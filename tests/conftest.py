@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,3 +96,13 @@ def milvus_mutual_tls_server() -> Iterator[servers.Server]:
     """Milvus 2.3.5 with TLS that wants the client's certificate too; `options` has both."""
     with servers.join(servers.mutual_tls_spec) as server:
         yield server
+
+
+@pytest.fixture
+def undisturbed() -> Iterator[None]:
+    """Other threads wait, the test runner's too: when Python's allocations are made to fail, theirs
+    would fail as well."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(5)
+    yield
+    sys.setswitchinterval(interval)

@@ -22,6 +22,8 @@ DECODERS: dict[str, Callable[..., Any]] = {
 }
 MOST_CACHED = 40  # allocations in a row that free lists and failures of no consequence can hide
 
+pytestmark = pytest.mark.usefixtures("undisturbed")
+
 
 class PlainFaker(ReplyFaker):
     """Without JSON, since orjson does not survive a failed allocation."""

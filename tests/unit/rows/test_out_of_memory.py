@@ -17,6 +17,8 @@ from tests.faker import ALL_TYPES, DataType, FakeField, Faker
 
 _testcapi = pytest.importorskip("_testcapi", reason="this interpreter cannot fail allocations")
 
+pytestmark = pytest.mark.usefixtures("undisturbed")
+
 
 def fail_each(action: Callable[[], Any], is_right: Callable[[Any], bool]) -> int:
     """How many allocations `action` makes: each of them is made to fail."""
