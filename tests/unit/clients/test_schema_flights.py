@@ -486,7 +486,8 @@ def test_a_herd_of_everything(server: RecordingServer, gate: Gate) -> None:
     asyncio.run(shared.close())
     assert results == [None] * 67
     assert server.count("DescribeCollection") == 1
-    assert server.count("Insert") >= 1064
+    retries = client.stats()["retries"] + shared.stats()["retries"]
+    assert 1064 <= server.count("Insert") <= 1064 + retries
 
 
 def test_waiters_keep_their_deadlines_while_a_fetch_hangs(
