@@ -21,6 +21,7 @@ from .errors import ConnectFailed, GaveUp
 from .scope import Scope
 from .transport.base import (
     ALREADY_EXISTS,
+    CANCELLED,
     DEADLINE_EXCEEDED,
     INVALID_ARGUMENT,
     PERMISSION_DENIED,
@@ -56,6 +57,10 @@ NOT_RETRIED = frozenset(
         UNIMPLEMENTED,
     }
 )
+
+# A server on gRPC's C core, as milvus-lite is, gives this status and text to calls that it took off
+# the wire and did not hand to its program: by default when more than 1,000 wait for that.
+SHED = (CANCELLED, "CANCELLED")
 
 NO_OPTIONS: Mapping[str, Any] = {}
 
@@ -188,6 +193,7 @@ class Call:
         return (
             rpc.idempotent
             or not (isinstance(error, RpcError) and error.sent)
+            or (error.code, error.details) == SHED
             or bool(self.options.get("retry_writes", self._retry_writes))
         )
 

@@ -252,11 +252,13 @@ static uint32_t max_streams(const mvn_connection *connection)
                                                NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
-/* Puts as many waiting calls on streams as the server allows. */
+/* Puts as many waiting calls on streams as may be there. */
 static void start_waiting(mvn_connection *connection)
 {
+    uint32_t allowed = max_streams(connection);
+    size_t limit = allowed < MVN_MAX_OPEN_CALLS ? allowed : MVN_MAX_OPEN_CALLS;
     while (connection->waiting.first != NULL && connection->state == MVN_CONNECTION_OPEN &&
-           connection->open.count < max_streams(connection)) {
+           connection->open.count < limit) {
         mvn_call *call = connection->waiting.first;
         switch (mvn_session_start(connection, call)) {
         case MVN_OK:

@@ -14,6 +14,10 @@
 #include "keepalive.h"
 #include "outbox.h"
 
+/* Calls on streams at once, whatever the server's limit; more wait here, not there. gRPC's C core,
+ * on which servers in Python are built, kills calls when more than 1,000 wait for their program. */
+#define MVN_MAX_OPEN_CALLS 800
+
 typedef struct mvn_connection mvn_connection;
 
 typedef struct {
@@ -54,8 +58,8 @@ MVN_MUST_CHECK mvn_status mvn_connection_new(const mvn_connection_config *config
 void mvn_connection_free(mvn_connection *connection);
 
 /* Begins a call and returns its id (1 or more) in `*id`. It waits its turn while the server's limit
- * on concurrent streams is reached. MVN_EFORMAT for a path or metadata that cannot be sent,
- * MVN_ETOOBIG, MVN_ENOMEM; MVN_ERANGE if the connection takes no calls (see
+ * on concurrent streams, or MVN_MAX_OPEN_CALLS, is reached. MVN_EFORMAT for a path or metadata that
+ * cannot be sent, MVN_ETOOBIG, MVN_ENOMEM; MVN_ERANGE if the connection takes no calls (see
  * mvn_connection_get_state). On failure config.released is not called. */
 MVN_MUST_CHECK mvn_status mvn_connection_submit(mvn_connection *connection,
                                                 const mvn_call_request *request, uint64_t *id,

@@ -87,6 +87,17 @@ def test_insert_that_may_have_been_made(
         assert server.count("Insert") == 2
 
 
+def test_insert_that_the_server_shed(server: RecordingServer, either: Either) -> None:
+    """What gRPC's C core says of calls that it never gave to the program."""
+    shed = Failure(grpc.StatusCode.CANCELLED, "CANCELLED")
+    server.set("Insert", shed, shed, ALL_CALLS["insert"].reply())
+    either.call(ALL_CALLS["insert"])
+    assert either.client.stats()["retries"] == 2
+    server.set("Insert", Failure(grpc.StatusCode.CANCELLED, "context canceled"))
+    with pytest.raises(MilvusException, match="retry_writes"):
+        either.call(ALL_CALLS["insert"])
+
+
 def test_appending_is_not_repeated(server: RecordingServer, either: Either) -> None:
     """Upserts are, but one that appends to an array does more the second time."""
     server.set("Upsert", UNAVAILABLE, ALL_CALLS["upsert"].reply())

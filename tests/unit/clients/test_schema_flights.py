@@ -169,7 +169,7 @@ def test_an_answer_that_stays_bad_is_not_asked_for_by_everyone(
     errors = results + other_results
     assert {type(error) for error in errors} == {DescribeCollectionException}
     assert len({id(error) for error in errors}) == 31  # no two callers share an exception
-    assert server.count("DescribeCollection") <= 4
+    assert server.count("DescribeCollection") == 2
 
 
 def test_leader_out_of_time_does_not_fail_the_others(
@@ -463,9 +463,8 @@ def test_invalidated_between_fetch_and_landing(server: RecordingServer) -> None:
 def test_a_herd_of_everything(server: RecordingServer, gate: Gate) -> None:
     """A thousand tasks on three loops, and 64 threads, at once on a cold key."""
     server.set("DescribeCollection", gate.before(replies.describe()))
-    # What a crowded test server does to a connection is the matter of other tests.
-    client = MilvusClient(server.uri, retry_writes=True)
-    shared = AsyncMilvusClient(server.uri, retry_writes=True)
+    client = MilvusClient(server.uri)
+    shared = AsyncMilvusClient(server.uri)
 
     async def tasks(count: int) -> None:
         await asyncio.gather(*(shared.insert("things", replies.ROW) for _ in range(count)))
@@ -486,8 +485,7 @@ def test_a_herd_of_everything(server: RecordingServer, gate: Gate) -> None:
     asyncio.run(shared.close())
     assert results == [None] * 67
     assert server.count("DescribeCollection") == 1
-    retries = client.stats()["retries"] + shared.stats()["retries"]
-    assert 1064 <= server.count("Insert") <= 1064 + retries
+    assert server.count("Insert") == 1064
 
 
 def test_waiters_keep_their_deadlines_while_a_fetch_hangs(

@@ -313,6 +313,22 @@ def test_free_streams() -> None:
     assert len([f for f in sent_frames_after_preface(connection) if f.type == frames.HEADERS]) == 3
 
 
+def test_more_calls_than_a_server_should_get_at_once() -> None:
+    """They wait here, although the server sets no limit, and each that ends lets one go."""
+    connection = RpcConnection("a", "http", "test/1")
+    connection.receive(frames.settings({frames.MAX_CONCURRENT_STREAMS: 2**31 - 1}))
+    for _ in range(803):
+        begin(connection)
+    started = [f for f in sent_frames_after_preface(connection) if f.type == frames.HEADERS]
+    assert len(started) == 800
+    assert connection.free_streams > 1000
+    assert connection.open_calls == 803
+    for stream in (started[5].stream, started[7].stream):
+        connection.receive(frames.reply(stream, b"answer"))
+    assert len([f for f in sent_frames(connection) if f.type == frames.HEADERS]) == 2
+    assert connection.open_calls == 801
+
+
 def sent_frames_after_preface(connection: RpcConnection) -> list[frames.Frame]:
     data = connection.data_to_send()
     return frames.parse(data[len(frames.PREFACE) :])[0]
