@@ -104,7 +104,7 @@ def handshake(link: Link[Any]) -> Operation[None]:
     flight, leads = None, False
     try:
         while link.headers is None:
-            flight, leads = _HANDSHAKES.join(link)
+            flight, leads = _HANDSHAKES.join(link, after=flight)
             if leads:
                 if link.headers is None:
                     yield from _connect(link)

@@ -20,7 +20,7 @@ class Flight:
     reasons of its own (cancelled, out of time), so that somebody else should go.
     """
 
-    __slots__ = ("_flights", "_waiters", "error", "key", "landed", "result", "thread")
+    __slots__ = ("_flights", "_waiters", "error", "key", "landed", "next", "result", "thread")
 
     def __init__(self, flights: Flights, key: Hashable) -> None:
         self._flights = flights
@@ -30,6 +30,7 @@ class Flight:
         self.landed = False
         self.result: Any = None
         self.error: BaseException | None = None
+        self.next: Flight | None = None  # the one for those whom this one did not help
 
     def land(self, result: Any = None, error: BaseException | None = None) -> None:
         """Ends the flight and wakes all who wait. Whoever joins now starts a new one."""
@@ -58,14 +59,21 @@ class Flights:
         self.lock = threading.RLock()
         forking.in_child(self._after_fork)
 
-    def join(self, key: Hashable) -> tuple[Flight, bool]:
-        """The flight for `key`, and whether the caller leads it and so must land it."""
+    def join(self, key: Hashable, after: Flight | None = None) -> tuple[Flight, bool]:
+        """The flight for `key`, and whether the caller leads it and so must land it.
+
+        `after` is the one that the caller has waited for in vain. All who have share one more,
+        also those who wake up when that has landed too.
+        """
         with self.lock:
-            flight = self._under_way.get(key)
-            if flight is not None:
-                return flight, False
-            flight = self._under_way[key] = Flight(self, key)
-            return flight, True
+            leads = False
+            flight = self._under_way.get(key) if after is None or after.next is None else after.next
+            if flight is None:
+                flight, leads = Flight(self, key), True
+                self._under_way[key] = flight
+            if after is not None:
+                after.next = flight
+            return flight, leads
 
     def remove(self, flight: Flight) -> None:
         """For Flight.land, which holds the lock."""

@@ -103,7 +103,7 @@ def lookup(scope: Scope, need: NeedSchema) -> Operation[Schema]:
     flight, leads = None, False
     try:
         while True:
-            flight, leads = _FLIGHTS.join(key)
+            flight, leads = _FLIGHTS.join(key, after=flight)
             if leads:
                 # Another flight may have landed between the miss and the join.
                 generation = CACHE.generation()

@@ -42,6 +42,22 @@ def test_landing_leaves_a_later_flight_alone() -> None:
     assert flights.join("a") == (second, False)
 
 
+def test_one_more_for_all_who_waited_in_vain() -> None:
+    """However late they wake up; somebody who has not waited starts afresh."""
+    flights = Flights()
+    first, _ = flights.join("a")
+    first.land(error=KeyError())
+    second, leads = flights.join("a", after=first)
+    assert leads
+    assert flights.join("a", after=first) == (second, False)
+    second.land()
+    assert flights.join("a", after=first) == (second, False)
+    third, leads = flights.join("a")
+    assert leads
+    assert flights.join("a", after=second) == (third, False)
+    assert flights.join("a", after=first) == (second, False)
+
+
 def test_landing_while_joining() -> None:
     """The collector may finish a leader off while its thread holds the lock."""
     flights = Flights()
