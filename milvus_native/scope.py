@@ -33,6 +33,10 @@ class WriteTimestamps:
             if len(self._newest) > self._capacity:
                 del self._newest[next(iter(self._newest))]
 
+    def clear(self) -> None:
+        with self._lock:
+            self._newest.clear()
+
     def after_fork(self) -> None:
         self._lock = threading.Lock()
 

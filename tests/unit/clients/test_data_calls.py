@@ -16,6 +16,7 @@ from pymilvus.grpc_gen import milvus_pb2, schema_pb2
 
 import milvus_native
 from milvus_native import schema_cache
+from milvus_native.scope import WRITES
 from tests.servers.recording import RecordingServer
 
 from . import replies
@@ -31,6 +32,7 @@ def both(server: RecordingServer, use: Use) -> list[tuple[Any, list[tuple[str, b
         GlobalCache.schema.clear()
         GlobalCache.collection_ts.clear()
         schema_cache.clear()
+        WRITES.clear()  # an earlier test's server may have had the same port
         options = {"dedicated": True} if package is pymilvus else {}
         client = package.MilvusClient(server.uri, **options)
         server.take()
