@@ -69,6 +69,8 @@ def consistency(
     scope: Scope, collection_name: str, kwargs: dict[str, Any]
 ) -> tuple[bool, int, int]:
     """use_default_consistency, consistency_level and guarantee_timestamp."""
+    if not kwargs:
+        return True, 0, scope.last_write_ts(collection_name) or _EVENTUALLY_TIMESTAMP
     level = kwargs.get("consistency_level")
     if kwargs.get("iterator") is not None:
         # An iterator brings its own timestamp; the level, if any, is sent unchecked.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import errors, memory, schema_cache
 from ._core import StatusError
@@ -31,26 +31,11 @@ class AsyncDriver:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def run(self, operation: Operation[T], call: Call) -> T:
-        """The operation's answer. Raises pymilvus's exceptions and grpc.RpcError."""
-        try:
-            return await self._drive(operation, call)
-        except Exception as error:
-            out_of_time = None if call.timeout is None else call.limit_text()
-            raised = errors.translate(error, out_of_time=out_of_time)
-            if raised is error:
-                raise
-            raise raised from errors.cause_of(error)
+    async def run(self, operation: Operation[T], call: Call, inner: bool = False) -> T:
+        """The operation's answer. Raises pymilvus's exceptions and grpc.RpcError.
 
-    async def connect(self, call: Call) -> None:
-        """Opens the running loop's session, unless it is open."""
-        link = self._connection.link()
-        try:
-            await self._drive(handshake(link), call)
-        except Exception as error:
-            raise errors.translate(error) from errors.cause_of(error)
-
-    async def _drive(self, operation: Operation[T], call: Call) -> T:
+        `inner`: it is part of another operation, which sees failures as they are.
+        """
         try:
             effect = next(operation)
             while True:
@@ -64,7 +49,24 @@ class AsyncDriver:
                 else:
                     effect = operation.send(result)
         except StopIteration as stop:
-            return cast(T, stop.value)
+            answer: T = stop.value
+            return answer
+        except Exception as error:
+            if inner:
+                raise
+            out_of_time = None if call.timeout is None else call.limit_text()
+            raised = errors.translate(error, out_of_time=out_of_time)
+            if raised is error:
+                raise
+            raise raised from errors.cause_of(error)
+
+    async def connect(self, call: Call) -> None:
+        """Opens the running loop's session, unless it is open."""
+        link = self._connection.link()
+        try:
+            await self.run(handshake(link), call, inner=True)
+        except Exception as error:
+            raise errors.translate(error) from errors.cause_of(error)
 
     async def _perform(self, effect: NeedSchema | Encode | Wait | Handshake, call: Call) -> Any:
         if isinstance(effect, NeedSchema):
@@ -73,7 +75,7 @@ class AsyncDriver:
                 schema = schema_cache.CACHE.get(key)
                 if schema is not None:
                     return schema
-            return await self._drive(schema_cache.lookup(call.scope, effect), call)
+            return await self.run(schema_cache.lookup(call.scope, effect), call, inner=True)
         if isinstance(effect, Encode):
             return await self._encode(effect, call)
         if isinstance(effect, Wait):
@@ -86,7 +88,7 @@ class AsyncDriver:
             headers = link.headers
             try:
                 if headers is None:
-                    await self._drive(handshake(link), call)
+                    await self.run(handshake(link), call, inner=True)
                     headers = link.headers or link.authorization()
                 metadata = call.metadata(headers)
                 observer = self._connection.observer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import errors, memory, schema_cache
 from ._core import StatusError
@@ -27,25 +27,11 @@ class SyncDriver:
     def __init__(self, connection: SyncConnection) -> None:
         self._connection = connection
 
-    def run(self, operation: Operation[T], call: Call) -> T:
-        """The operation's answer. Raises pymilvus's exceptions and grpc.RpcError."""
-        try:
-            return self._drive(operation, call)
-        except Exception as error:
-            raised = errors.translate(error)
-            if raised is error:
-                raise
-            raise raised from errors.cause_of(error)
+    def run(self, operation: Operation[T], call: Call, inner: bool = False) -> T:
+        """The operation's answer. Raises pymilvus's exceptions and grpc.RpcError.
 
-    def connect(self, call: Call) -> None:
-        """Opens the session, unless it is open."""
-        link = self._connection.link()
-        try:
-            self._drive(handshake(link), call)
-        except Exception as error:
-            raise errors.translate(error) from errors.cause_of(error)
-
-    def _drive(self, operation: Operation[T], call: Call) -> T:
+        `inner`: it is part of another operation, which sees failures as they are.
+        """
         try:
             effect = next(operation)
             while True:
@@ -59,7 +45,23 @@ class SyncDriver:
                 else:
                     effect = operation.send(result)
         except StopIteration as stop:
-            return cast(T, stop.value)
+            answer: T = stop.value
+            return answer
+        except Exception as error:
+            if inner:
+                raise
+            raised = errors.translate(error)
+            if raised is error:
+                raise
+            raise raised from errors.cause_of(error)
+
+    def connect(self, call: Call) -> None:
+        """Opens the session, unless it is open."""
+        link = self._connection.link()
+        try:
+            self.run(handshake(link), call, inner=True)
+        except Exception as error:
+            raise errors.translate(error) from errors.cause_of(error)
 
     def _perform(self, effect: NeedSchema | Encode | Wait | Handshake, call: Call) -> Any:
         if isinstance(effect, NeedSchema):
@@ -68,7 +70,7 @@ class SyncDriver:
                 schema = schema_cache.CACHE.get(key)
                 if schema is not None:
                     return schema
-            return self._drive(schema_cache.lookup(call.scope, effect), call)
+            return self.run(schema_cache.lookup(call.scope, effect), call, inner=True)
         if isinstance(effect, Encode):
             return effect.encoder.finish()
         if isinstance(effect, Wait):
@@ -81,7 +83,7 @@ class SyncDriver:
             headers = link.headers
             try:
                 if headers is None:
-                    self._drive(handshake(link), call)
+                    self.run(handshake(link), call, inner=True)
                     headers = link.headers or link.authorization()
                 metadata = call.metadata(headers)
                 observer = self._connection.observer

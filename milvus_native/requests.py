@@ -124,6 +124,7 @@ def search(
         data = flat
         kwargs["is_embedding_list"] = True
     try:
+        schema = kwargs.get("schema") or schema
         if ids is None:
             if data is None:
                 raise param_error("Either ids or data must be provided")
@@ -150,7 +151,7 @@ def search(
             dsl=filter,
             data=data,
             ids=ids,
-            bytes_type=_bytes_type(kwargs.get("schema") or schema, field),
+            bytes_type=0 if schema is None else _bytes_type(schema, field),
             embedding_list=kwargs.get("is_embedding_list", False),
             output_fields=output_fields,
             params=pairs,

@@ -17,6 +17,7 @@ typedef struct {
     PyMvn_RpcCall *calls;       /* all that hold references; changed only under the GIL */
     PyMvn_RpcCall *dead;        /* those the engine has let go of, to be freed */
     uint8_t *inbox;             /* where exchange and pump receive; INBOX_SIZE bytes, made when needed */
+    int recv_waits;             /* 1: a recv on its socket does, -1: it does not, 0: not known yet */
     atomic_uint_fast64_t bytes_sent; /* as the engine counts them; for readers outside */
     atomic_uint_fast64_t bytes_received;
 } PyMvn_RpcConnection;

@@ -2,10 +2,13 @@
  *
  * One method instead of send, poll and recv from Python: the GIL is let go once for all three, which
  * is what matters when many threads call; and a large message goes to the socket from where it lies.
- * The socket stays Python's: made, configured and closed there, non-blocking. */
+ * The socket stays Python's: made, configured and closed there. On a blocking one a call takes two
+ * system calls, send and recv; on a non-blocking one poll comes between them. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 
 #include "../core/mem.h"
@@ -14,6 +17,7 @@
 #define INBOX_SIZE ((size_t)64 << 10)
 #define MAX_PIECES 64
 #define PUMP_LIMIT ((size_t)1 << 20)
+#define PATIENCE INT64_C(1000000000) /* how long a recv that waits does so, ns */
 
 #ifdef MSG_NOSIGNAL
 #define SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -75,10 +79,11 @@ static int poll_timeout(int64_t until)
     return milliseconds > 86400000 ? 86400000 : (int)milliseconds;
 }
 
-/* Receives what is there. False if there is nothing, else `*got` says what came of it. */
-static bool receive_ready(PyMvn_RpcConnection *self, io_round *round, outcome *got)
+/* Receives what is there; with `flags` 0 it waits for it. False if there is nothing, else `*got` says
+ * what came of it. */
+static bool receive_ready(PyMvn_RpcConnection *self, io_round *round, int flags, outcome *got)
 {
-    ssize_t size = recv(round->fd, self->inbox, INBOX_SIZE, MSG_DONTWAIT);
+    ssize_t size = recv(round->fd, self->inbox, INBOX_SIZE, flags);
     if (size > 0) {
         round->size = (size_t)size;
         *got = GOT_BYTES;
@@ -95,11 +100,24 @@ static bool receive_ready(PyMvn_RpcConnection *self, io_round *round, outcome *g
     return true;
 }
 
+/* Whether a recv on the socket waits, for PATIENCE. Found out once. */
+static bool recv_waits(PyMvn_RpcConnection *self, int fd)
+{
+    if (self->recv_waits == 0) {
+        const struct timeval patience = {.tv_sec = PATIENCE / 1000000000};
+        int flags = fcntl(fd, F_GETFL);
+        bool waits = flags >= 0 && (flags & O_NONBLOCK) == 0 &&
+                     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0;
+        self->recv_waits = waits ? 1 : -1;
+    }
+    return self->recv_waits > 0;
+}
+
 /* Sends, waits for bytes, receives them. Runs without the GIL. */
 static outcome do_round(PyMvn_RpcConnection *self, io_round *round)
 {
     outcome got;
-    if (round->look && receive_ready(self, round, &got)) {
+    if (round->look && receive_ready(self, round, MSG_DONTWAIT, &got)) {
         return got;
     }
     for (;;) {
@@ -108,6 +126,13 @@ static outcome do_round(PyMvn_RpcConnection *self, io_round *round)
         int send_error = broken ? errno : 0;
         if (mvn_connection_get_stats(self->connection).finished != 0) {
             return GOT_NOTHING; /* a call came to its end in being sent: there is nothing to wait for */
+        }
+        if (!blocked && recv_waits(self, round->fd) &&
+            (round->until == MVN_NEVER || round->until - PyMvn_RpcConnection_Now() > PATIENCE)) {
+            if (receive_ready(self, round, 0, &got)) {
+                return got;
+            }
+            continue; /* out of patience, not of time */
         }
         struct pollfd wanted = {.fd = round->fd, .events = POLLIN};
         if (blocked && !broken) {
@@ -129,7 +154,7 @@ static outcome do_round(PyMvn_RpcConnection *self, io_round *round)
         if ((wanted.revents & ~POLLOUT) == 0) {
             continue;
         }
-        if (receive_ready(self, round, &got)) {
+        if (receive_ready(self, round, MSG_DONTWAIT, &got)) {
             return got;
         }
     }
@@ -213,10 +238,11 @@ static void exchange(PyMvn_RpcConnection *self, int fd, int64_t until, bool *sig
 const char PyMvn_RpcConnection_ExchangeDoc[] = PyDoc_STR(
 "exchange($self, fd, timeout, /)\n"
 "--\n\n"
-"Send and receive on a connected, non-blocking, plain socket until a call has finished, the server's\n"
-"settings or the answer to a PING have come, the connection has closed, or `timeout` seconds (None:\n"
-"no limit) have passed; return finished(). Errors of the socket close the connection. It reads before\n"
-"it writes, so that a call is not sent to a server that has said good-bye.");
+"Send and receive on a connected, plain socket until a call has finished, the server's settings or\n"
+"the answer to a PING have come, the connection has closed, or `timeout` seconds (None: no limit)\n"
+"have passed; return finished(). Errors of the socket close the connection. It reads before it\n"
+"writes, so that a call is not sent to a server that has said good-bye. A blocking socket gets a\n"
+"receive timeout, and takes one system call less.");
 
 /* Memory for what exchange and pump receive. False if there is none. Entered. */
 static bool have_inbox(PyMvn_RpcConnection *self)
@@ -273,7 +299,7 @@ static bool take_in(PyMvn_RpcConnection *self, int fd, int *error)
     outcome got;
     for (size_t taken = 0; taken < PUMP_LIMIT; taken += round.size) {
         round.size = 0;
-        if (!receive_ready(self, &round, &got)) {
+        if (!receive_ready(self, &round, MSG_DONTWAIT, &got)) {
             break;
         }
         if (got == GOT_SIGNAL) {

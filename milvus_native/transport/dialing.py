@@ -89,6 +89,7 @@ def _dial_one(target: Target, address: Address, by: float) -> Wire:
                 raise TimeoutError("no answer")
             finish_connecting(sock)
         if target.tls is None:
+            sock.setblocking(True)
             return PlainWire(target.new_connection(), sock)
         return _shake_hands(target, sock, by)
     except BaseException:

@@ -16,7 +16,6 @@ from . import sockets
 from .base import (
     CANCELLED,
     DEADLINE_EXCEEDED,
-    RESOURCE_EXHAUSTED,
     SERVICE,
     UNAVAILABLE,
     Metadata,
@@ -53,15 +52,14 @@ class NativeAioTransport:
     async def unary(
         self, method: str, request: bytes, *, timeout: float | None, metadata: Metadata
     ) -> bytes:
-        too_long = self._target.refuse_too_long(len(request))
-        if too_long is not None:
-            raise RpcError(RESOURCE_EXHAUSTED, too_long, sent=False)
+        if len(request) > self._target.longest_request:
+            raise self._target.too_long(len(request))
         deadline = None if timeout is None else self._loop.time() + timeout
         while True:
             channel, was_idle = self._pick(), True
             if channel is None:
                 channel, was_idle = await self._dial(deadline), False
-            elif channel.is_doubtful and not await channel.answers(deadline):
+            elif channel.doubtful_at <= self._loop.time() and not await channel.answers(deadline):
                 continue
             if deadline is not None:
                 timeout = max(deadline - self._loop.time(), 0.0)
@@ -85,7 +83,7 @@ class NativeAioTransport:
     def _pick(self) -> _Channel | None:
         """A connection with room for a call, None if one should be dialled."""
         for channel in self._channels:
-            if channel.has_room:
+            if channel.rpc.has_room:
                 return channel
         if len(self._channels) < MAX_CONNECTIONS:
             return None
@@ -226,7 +224,7 @@ class _Channel:
         "_wire",
         "_writing",
         "calls",
-        "idle_since",
+        "doubtful_at",
         "rpc",
     )
 
@@ -244,17 +242,12 @@ class _Channel:
         self._answered = 0  # PINGs, when the last one was sent
         self.rpc = wire.rpc
         self.calls = 0
-        self.idle_since: float | None = None  # when it was seen without calls
+        # When it will have been idle for long, or its timer so overdue that the loop stood still.
+        self.doubtful_at = math.inf
         loop.add_reader(wire.sock, self._on_readable)
         self._send_soon()  # the greeting
 
     # calls
-
-    @property
-    def has_room(self) -> bool:
-        """Whether a call would find a stream. Until the server has told, it might."""
-        rpc = self.rpc
-        return bool(rpc.free_streams) or (rpc.accepts and not rpc.settings_came)
 
     def submit(
         self,
@@ -282,12 +275,6 @@ class _Channel:
         self.rpc.cancel(number, CANCELLED, "the call was cancelled")
         self._send_soon()
 
-    @property
-    def is_doubtful(self) -> bool:
-        """Whether it was idle for long. If a timer is overdue the loop itself stood still."""
-        since = self._timer_at if self.idle_since is None else self.idle_since
-        return self._loop.time() - since >= IDLE_CHECK
-
     async def answers(self, deadline: float | None) -> bool:
         """Asks whether the server is still there. Otherwise the connection is given up."""
         now = self._loop.time()
@@ -302,7 +289,7 @@ class _Channel:
         if not ping.done():
             self.end("the server stopped answering (no reply to a PING)")
         elif ping.result():
-            self.idle_since = None
+            self.doubtful_at = math.inf if self._timer is None else self._timer_at + IDLE_CHECK
             return True
         self._transport.settle(self)
         return False
@@ -355,10 +342,10 @@ class _Channel:
         now = self._loop.time()
         wait = self.rpc.tick()
         if wait is None:
-            self._timer, self._timer_at, self.idle_since = None, math.inf, now
+            self._timer, self._timer_at, self.doubtful_at = None, math.inf, now + IDLE_CHECK
         else:
             self._timer = self._loop.call_later(wait, self._on_timer)
-            self._timer_at, self.idle_since = now + wait, None
+            self._timer_at, self.doubtful_at = now + wait, now + wait + IDLE_CHECK
 
     def _on_timer(self) -> None:
         self._timer = None

@@ -19,7 +19,6 @@ from . import sockets
 from .base import (
     CANCELLED,
     DEADLINE_EXCEEDED,
-    RESOURCE_EXHAUSTED,
     SERVICE,
     UNAVAILABLE,
     Metadata,
@@ -56,9 +55,8 @@ class NativeTransport:
     def unary(
         self, method: str, request: bytes, *, timeout: float | None, metadata: Metadata
     ) -> bytes:
-        too_long = self._target.refuse_too_long(len(request))
-        if too_long is not None:
-            raise RpcError(RESOURCE_EXHAUSTED, too_long, sent=False)
+        if len(request) > self._target.longest_request:
+            raise self._target.too_long(len(request))
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             connection, was_idle = self._take(deadline)

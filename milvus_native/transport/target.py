@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core import RpcConnection
 from ..version import __version__
+from .base import RESOURCE_EXHAUSTED, RpcError
 
 if TYPE_CHECKING:
     import ssl
@@ -166,11 +167,10 @@ class Target:
         found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM, flags=flags)
         return [(family, kind, protocol, name) for family, kind, protocol, _, name in found]
 
-    def refuse_too_long(self, size: int) -> str | None:
-        """Why a request of `size` bytes is not sent."""
-        if size <= self.longest_request:
-            return None
-        return f"Sent message larger than max ({size} vs. {self.longest_request})"
+    def too_long(self, size: int) -> RpcError:
+        """What a request of `size` bytes, more than longest_request, gets."""
+        text = f"Sent message larger than max ({size} vs. {self.longest_request})"
+        return RpcError(RESOURCE_EXHAUSTED, text, sent=False)
 
 
 def _limit(size: Any) -> int:

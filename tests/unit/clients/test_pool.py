@@ -140,7 +140,7 @@ async def test_long_idle_channel_is_asked(
         await query(client)
         transport: Any = client._connection.link().transport
         [first] = transport._channels
-        first.idle_since = 0.0
+        first.doubtful_at = 0.0
         rows = await asyncio.gather(*(query(client) for _ in range(10)))
         assert [len(found) for found in rows] == [1] * 10
         [channel] = transport._channels
@@ -158,8 +158,8 @@ def test_loop_that_stood_still_meanwhile(server: RecordingServer) -> None:
         async def later() -> None:
             transport: Any = client._connection.link().transport
             [channel] = transport._channels
-            assert channel.idle_since is None
-            channel._timer_at -= 2 * native_aio.IDLE_CHECK
+            assert channel._timer is not None  # it has not run
+            channel.doubtful_at -= 2 * native_aio.IDLE_CHECK
             await query(client)
             assert channel.rpc.pings_answered == 1
             await client.close()
