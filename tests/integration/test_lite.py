@@ -21,7 +21,7 @@ def test_lite(chosen: Scenario, pairing: Pairing, lite_server: Server) -> None:
 
 
 async def test_more_inserts_than_the_server_takes_at_once(lite_server: Server) -> None:
-    """It kills calls when more than 1,000 wait for it: from several clients, since one holds back."""
+    """It kills calls when more than 1,000 wait. Several clients, since one holds back."""
     name = "more_inserts_than_it_takes"
     clients = [AsyncMilvusClient(lite_server.uri) for _ in range(4)]
     await clients[0].create_collection(name, dimension=4)
