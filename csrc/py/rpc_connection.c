@@ -566,7 +566,7 @@ static PyObject *connection_show(PyObject *object, void *what)
     case SHOW_FREE_STREAMS:
         return PyLong_FromSize_t(free);
     case SHOW_HAS_ROOM:
-        return PyBool_FromLong(free != 0 || (state == MVN_CONNECTION_OPEN && !stats.settings_came));
+        return PyBool_FromLong(free != 0);
     case SHOW_OPEN_CALLS:
         return PyLong_FromSize_t(busy);
     case SHOW_SETTINGS_CAME:
@@ -604,7 +604,7 @@ static PyGetSetDef connection_getset[] = {
      "How many more calls the server lets run at once; 100 in all until it has told.",
      (void *)SHOW_FREE_STREAMS},
     {"has_room", connection_show, NULL,
-     "Whether a call would find a stream. Until the server has told, it might.",
+     "Whether free_streams is not 0.",
      (void *)SHOW_HAS_ROOM},
     {"open_calls", connection_show, NULL, "Calls begun and not finished.",
      (void *)SHOW_OPEN_CALLS},

@@ -58,7 +58,9 @@ class NativeAioTransport:
         while True:
             channel, was_idle = self._pick(), True
             if channel is None:
-                channel, was_idle = await self._dial(deadline), False
+                channel, was_idle = await self._another(deadline), False
+                if channel.rpc.accepts and not channel.rpc.has_room:
+                    continue  # others, who have waited for the same, were faster
             elif channel.doubtful_at <= self._loop.time() and not await channel.answers(deadline):
                 continue
             if deadline is not None:
@@ -88,6 +90,17 @@ class NativeAioTransport:
         if len(self._channels) < MAX_CONNECTIONS:
             return None
         return min(self._channels, key=lambda channel: channel.rpc.open_calls)
+
+    async def _another(self, deadline: float | None) -> _Channel:
+        """A connection that may have room, now that none has. Raises RpcError.
+
+        One whose server has not told its limit yet may have more than is thought.
+        """
+        for channel in self._channels:
+            if not channel.rpc.settings_came:
+                await channel.greeted(deadline)
+                return channel
+        return await self._dial(deadline)
 
     # dialling
 
@@ -215,6 +228,7 @@ class _Channel:
 
     __slots__ = (
         "_answered",
+        "_greeting",
         "_loop",
         "_ping",
         "_scheduled",
@@ -240,6 +254,7 @@ class _Channel:
         self._timer_at = math.inf
         self._ping: asyncio.Future[bool] | None = None
         self._answered = 0  # PINGs, when the last one was sent
+        self._greeting: asyncio.Future[None] | None = None
         self.rpc = wire.rpc
         self.calls = 0
         # When it will have been idle for long, or its timer so overdue that the loop stood still.
@@ -274,6 +289,16 @@ class _Channel:
     def cancel(self, number: int) -> None:
         self.rpc.cancel(number, CANCELLED, "the call was cancelled")
         self._send_soon()
+
+    async def greeted(self, deadline: float | None) -> None:
+        """Until the server's settings are known, or the connection has ended. Raises RpcError."""
+        if self._greeting is None:
+            self._greeting = self._loop.create_future()
+        left = None if deadline is None else max(deadline - self._loop.time(), 0.0)
+        await asyncio.wait([self._greeting], timeout=left)
+        if not self._greeting.done():
+            text = "Deadline Exceeded (waiting for the server's settings)"
+            raise RpcError(DEADLINE_EXCEEDED, text, sent=False)
 
     async def answers(self, deadline: float | None) -> bool:
         """Asks whether the server is still there. Otherwise the connection is given up."""
@@ -324,8 +349,10 @@ class _Channel:
             else:
                 self._loop.remove_writer(wire.sock)
         ping = self._ping
-        if ping is not None and not ping.done() and self.rpc.pings_answered != self._answered:
-            ping.set_result(True)
+        if ping is not None and self.rpc.pings_answered != self._answered:
+            _set(ping, True)
+        if self._greeting is not None and self.rpc.settings_came:
+            _set(self._greeting, None)
         if not self.rpc.accepts:
             self._transport.settle(self)
 
@@ -373,9 +400,15 @@ class _Channel:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._ping is not None and not self._ping.done() and not self._loop.is_closed():
-            self._ping.set_result(False)
+        if not self._loop.is_closed():
+            _set(self._ping, False)
+            _set(self._greeting, None)
         with suppress(RuntimeError, OSError):  # when the loop is closed
             self._loop.remove_reader(wire.sock)
             self._loop.remove_writer(wire.sock)
         wire.sock.close()
+
+
+def _set(future: asyncio.Future[T] | None, result: T) -> None:
+    if future is not None and not future.done():
+        future.set_result(result)

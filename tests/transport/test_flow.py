@@ -270,6 +270,51 @@ def test_streams_beyond_the_limit_take_other_connections() -> None:
         assert line.usage().calls == 10
 
 
+@pytest.mark.parametrize("limit", [2**31 - 1, 100])
+def test_herd_before_the_limit_is_known(limit: int) -> None:
+    """A hundred go ahead; the others wait to hear what is allowed, and then share connections."""
+
+    def play(peer: Peer) -> None:
+        peer.greet_silently()
+        peer.acknowledges = peer.replenishes = False  # nothing may come before the settings
+        if peer.number == 0:
+            begun = [peer.request() for _ in range(100)]
+            peer.drain_some(0.3)
+            assert not peer.ready
+            assert not peer.requests
+        else:
+            begun = []
+        peer.send(frames.settings({frames.MAX_CONCURRENT_STREAMS: limit}), frames.SETTINGS_ACK)
+        for request in begun:
+            peer.answer(request)
+        peer.serve()
+
+    with (
+        FaultServer(play, replies={METHOD: ANSWER}) as server,
+        open_line("native-async", server.uri) as line,
+    ):
+        assert line.call_many(250) == [ANSWER] * 250
+        assert server.count(METHOD) == 250
+        assert (server.connections > 1) is (limit == 100)
+
+
+def test_settings_that_never_come() -> None:
+    def play(peer: Peer) -> None:
+        peer.greet_silently()
+        peer.acknowledges = peer.replenishes = False
+        peer.drain()
+
+    with FaultServer(play) as server, open_line("native-async", server.uri) as line:
+        results = line.call_many(150, timeout=0.7)
+        assert [(error.code, error.sent) for error in results[:100]] == [
+            (DEADLINE_EXCEEDED, True)
+        ] * 100
+        assert [(error.code, error.sent) for error in results[100:]] == [
+            (DEADLINE_EXCEEDED, False)
+        ] * 50
+        assert server.connections == 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_calls_wait_for_their_turn(kind: str) -> None:
     """More calls than streams and connections: all are answered in the end."""
