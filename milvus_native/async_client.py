@@ -25,13 +25,12 @@ from .base import (
     BaseClient,
     check_rows,
     check_str,
-    is_delegate_attribute,
-    no_attribute,
 )
 from .control.async_administration import AsyncAdministration
 from .control.async_definition import AsyncDefinition
 from .control.table import TABLE
 from .errors import closed, milvus_error
+from .insides import Replaceable, borrow
 from .iterator_calls import IteratorCalls, Step
 from .results import OmitZeroDict
 from .session import AsyncMilvusClientSession
@@ -57,6 +56,9 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
     closed gives a ResourceWarning.
     """
 
+    _THEIRS = "AsyncMilvusClient"
+    _dedicated = True  # pymilvus's code asks for it where it connects
+
     def __init__(
         self,
         uri: str = "http://localhost:19530",
@@ -68,12 +70,17 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
         **kwargs: Any,
     ) -> None:
         """Parameters as of MilvusClient. Nothing is connected yet."""
+        dedicated = kwargs.get("dedicated", False)
         super().__init__(uri, user, password, db_name, token, timeout, kwargs)
         self._connection: AsyncConnection = AsyncConnection(
             self._config, self._transport_name, timeout, self._observer
         )
         self._driver = AsyncDriver(self._connection)
         self._sync_delegate = delegates.SyncDelegate(self._config, timeout)
+        if self._is_programs:
+            delegates.original(self._THEIRS).__init__(
+                self, uri, user, password, db_name, token, timeout, dedicated=dedicated, **kwargs
+            )
 
     async def insert(
         self,
@@ -446,8 +453,11 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
 
     async def close(self) -> None:
         """Closes the connections. Calls made afterwards raise MilvusException."""
-        await self._connection.close()
-        self._sync_delegate.close()
+        if self._is_programs:
+            await borrow(self, "close")()
+        if self._is_made:
+            await self._connection.close()
+            self._sync_delegate.close()
 
     async def __aenter__(self) -> AsyncMilvusClient:
         await self._connect()
@@ -480,36 +490,45 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
             connection.drop()
             self._sync_delegate.close()
 
-    @property
-    def _closed(self) -> bool:  # under pymilvus's name
-        return self._connection.closed
-
     def __repr__(self) -> str:
         return f"<AsyncMilvusClient of {self._config.address}>"
 
     def __getattr__(self, name: str) -> Any:
-        if not is_delegate_attribute(name, "AsyncMilvusClient"):
-            raise no_attribute(self, name)
-        link = self._connection.present_link()
-        if link is not None and link.delegate is not None:
-            return getattr(link.delegate, name)
-        if name in DELEGATE_ATTRIBUTES:
-            return None  # as long as nothing is connected, as with pymilvus
-        link = self._connection.link()
-        link.delegate = delegates.make_async(self._config, self._timeout)
-        return getattr(link.delegate, name)
+        if name in DELEGATE_ATTRIBUTES and self._is_made:
+            return self._of_delegate(name)
+        return borrow(self, name)
+
+    def _of_delegate(self, name: str) -> Any:
+        """None as long as nothing is connected, as with pymilvus."""
+        link = self._connection.present_link() if self._is_made else None
+        return None if link is None or link.delegate is None else getattr(link.delegate, name)
 
     async def _connect(self) -> None:
-        if self._all_delegated:
+        if not (self._is_programs or self._connection.is_open) and (
+            delegates.machinery_is_replaced()
+        ):
+            self._handler = None  # pymilvus's code shall get one
+        if self._is_programs:
+            await borrow(self, "_connect")()
+        elif self._all_delegated:
             await self._pymilvus()
         else:
             await self._driver.connect(self._call("connect", self._scope(), None, {}))
 
-    async def _get_connection(self) -> Any:
+    def _handler_in_use(self) -> Any:
+        if "_handler" in self.__dict__ or not self._is_made:
+            return borrow(self, "_get_connection")()
+        return self._connected_handler()
+
+    async def _connected_handler(self) -> Any:
         return await (await self._pymilvus())._get_connection()
 
+    _closed = Replaceable(property(lambda self: self._connection.closed))
+    _get_connection = Replaceable(_handler_in_use)
+    _handler = Replaceable(property(lambda self: self._of_delegate("_handler")))
+
     async def _pymilvus(self) -> Any:
-        """The running loop's pymilvus client, connected, that does what is not native."""
+        """The running loop's pymilvus client, connected, with the handler for the rest."""
         link = self._connection.link()
         if not link.delegate_is_connected:
             async with link.delegate_lock:
@@ -524,30 +543,32 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
     async def _delegated(self, method: str, collection_name: str, /, **kwargs: Any) -> Any:
         """A whole data-plane call, done by pymilvus."""
         self._count_delegated(method)
+        if self._is_programs:
+            return await borrow(self, method)(collection_name, **kwargs)
         scope = self._scope()
         delegates.lend_timestamp(scope, collection_name)
         try:
             if not delegates.aio_is_usable():
                 kwargs["collection_name"] = collection_name
                 return await asyncio.to_thread(self._in_thread, method, kwargs)
-            return await getattr(await self._pymilvus(), method)(collection_name, **kwargs)
+            return await borrow(self, method)(collection_name, **kwargs)
         finally:
             delegates.learn_timestamp(scope, collection_name)
 
     async def _control(self, method: str, /, **arguments: Any) -> Any:
         row = TABLE[method]
-        scope = self._scope()
         if row.operation is not None and not self._all_delegated:
+            scope = self._scope()
             call = self._call(method, scope, arguments.get("timeout"), arguments)
             return await self._driver.run(row.operation(scope, **arguments), call)
         self._count_control(method)
         try:
-            if await self._needs_thread(method):
+            if not self._is_programs and await self._needs_thread(method):
                 return await asyncio.to_thread(self._in_thread, method, arguments)
-            return await getattr(await self._pymilvus(), method)(**arguments)
+            return await borrow(self, method)(**arguments)
         finally:
-            if row.forget is not None:
-                row.forget(scope, arguments)
+            if row.forget is not None and not self._is_programs:
+                row.forget(self._scope(), arguments)
 
     async def _needs_thread(self, method: str) -> bool:
         """Whether only pymilvus's sync client can do it."""
@@ -565,4 +586,4 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
 
     async def _control_stream(self, method: str, /, **arguments: Any) -> Any:
         self._count_control(method)
-        return getattr(await self._pymilvus(), method)(**arguments)
+        return borrow(self, method)(**arguments)

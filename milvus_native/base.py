@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import errors, requests, transport
 from .calls import CALL_KEYWORDS, Call
 from .config import ConnectionConfig
 from .connection import Connection
-from .delegates import handlers_are_replaced, original
+from .delegates import machinery_is_replaced, original
+from .insides import Borrowed, borrow, is_overridden
 from .scope import Scope
 
 if TYPE_CHECKING:
@@ -25,14 +26,24 @@ DELETE_KEYWORDS = requests.DELETE_KEYWORDS
 QUERY_ITERATOR_KEYWORDS = QUERY_KEYWORDS | {"iterator_cp_file"}
 SEARCH_ITERATOR_KEYWORDS = SEARCH_KEYWORDS | {"function_chains", "ranker"}
 
-# Attributes that pymilvus's clients set in their constructors, and that programs look at.
-DELEGATE_ATTRIBUTES = frozenset({"_handler", "_manager", "_using"})
+# Attributes that pymilvus's clients set in their constructors, and that programs look at...
+DELEGATE_ATTRIBUTES = frozenset({"_manager", "_using"})
+# ... and those that they set themselves: see insides.Replaceable.
+REPLACEABLE = frozenset({"_closed", "_get_connection", "_handler"})
 
 
 class BaseClient:
     """Base of MilvusClient and AsyncMilvusClient."""
 
+    _THEIRS: ClassVar[str]  # name of the class in pymilvus
     _connection: Connection
+
+    # Whether pymilvus does the data plane as well, and whether it does so with what the program
+    # has put in the place of the connection. A client made without its constructor has nothing
+    # but what the program puts there.
+    _all_delegated = True
+    _is_programs = True
+    _is_made = False
 
     def __init__(
         self,
@@ -59,8 +70,11 @@ class BaseClient:
         self._count_lock = threading.Lock()
         self._delegated_calls: dict[str, int] = {}
         self._control_calls: dict[str, int] = {}
-        # A global cluster's primary is looked up and followed by pymilvus alone.
-        self._all_delegated = self._config.is_global or handlers_are_replaced()
+        self._is_made = True
+        self._made_programs = machinery_is_replaced() or is_overridden(
+            type(self), "_get_connection"
+        )
+        self._choose_code()
         self.is_self_hosted = self._config.server_type == "milvus"
 
     def stats(self) -> dict[str, Any]:
@@ -85,7 +99,24 @@ class BaseClient:
 
     def get_server_type(self) -> str:
         """ "zilliz" for Zilliz Cloud, else "milvus"."""
+        if self._is_programs:
+            server_type: str = borrow(self, "get_server_type")()
+            return server_type
         return self._config.server_type
+
+    _alter_collection_schema = Borrowed()
+    _create_collection_with_schema = Borrowed()
+    _create_index = Borrowed()
+    _execute_optimize = Borrowed()
+    _extract_primary_field = Borrowed()
+    _fast_create_collection = Borrowed()
+    _generate_call_context = Borrowed()
+    _is_collection_loaded = Borrowed()
+    _list_vector_indexes = Borrowed()
+    _pack_pks_expr = Borrowed()
+    _wait_for_compaction_with_cancel = Borrowed()
+    _wait_for_indexes = Borrowed()
+    _with_cluster_id = Borrowed()
 
     @classmethod
     def create_schema(cls, **kwargs: Any) -> Any:
@@ -126,17 +157,27 @@ class BaseClient:
         self._known_scope = None
         self._connection.renew()
 
+    def _choose_code(self) -> None:
+        """Decides between our code and pymilvus's, for all calls from now on."""
+        if not self._is_made:
+            return
+        self._is_programs = self._made_programs or not REPLACEABLE.isdisjoint(self.__dict__)
+        # A global cluster's primary is looked up and followed by pymilvus alone.
+        self._all_delegated = self._is_programs or self._config.is_global
+
     def _is_foreign(self, kwargs: dict[str, Any], known: frozenset[str]) -> bool:
         """Whether a call must go to pymilvus whole."""
         return self._all_delegated or (bool(kwargs) and not kwargs.keys() <= known)
 
     def _count_delegated(self, method: str) -> None:
-        with self._count_lock:
-            self._delegated_calls[method] = self._delegated_calls.get(method, 0) + 1
+        if self._is_made:
+            with self._count_lock:
+                self._delegated_calls[method] = self._delegated_calls.get(method, 0) + 1
 
     def _count_control(self, method: str) -> None:
-        with self._count_lock:
-            self._control_calls[method] = self._control_calls.get(method, 0) + 1
+        if self._is_made:
+            with self._count_lock:
+                self._control_calls[method] = self._control_calls.get(method, 0) + 1
 
 
 def observer(address: str, on_call: Any, tracing: bool) -> Observer | None:
@@ -172,16 +213,3 @@ def check_str(name: str, value: Any) -> None:
             f"wrong type of argument [{name}], expected type: [str], "
             f"got type: [{type(value).__name__}]",
         )
-
-
-def is_delegate_attribute(name: str, cls_name: str) -> bool:
-    """Whether pymilvus's client class `cls_name` would have the attribute `name`."""
-    if name in DELEGATE_ATTRIBUTES:
-        return True
-    if name.startswith(("__", "_repr_", "_ipython_")):
-        return False  # asked for by tools that look at any object
-    return hasattr(original(cls_name), name)
-
-
-def no_attribute(client: object, name: str) -> AttributeError:
-    return AttributeError(f"{type(client).__name__!r} object has no attribute {name!r}")

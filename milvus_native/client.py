@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import operations
 from .arguments import check_collection_name, delete_keys, get_keys, query_keys
 from .base import (
+    DELEGATE_ATTRIBUTES,
     DELETE_KEYWORDS,
     HYBRID_KEYWORDS,
     INSERT_KEYWORDS,
@@ -21,16 +22,15 @@ from .base import (
     BaseClient,
     check_rows,
     check_str,
-    is_delegate_attribute,
-    no_attribute,
 )
 from .connection import SyncConnection
 from .control.sync_administration import Administration
 from .control.sync_definition import Definition
 from .control.table import TABLE
-from .delegates import SyncDelegate, learn_timestamp, lend_timestamp
+from .delegates import SyncDelegate, learn_timestamp, lend_timestamp, original
 from .drivers import SyncDriver
 from .errors import closed
+from .insides import Replaceable, borrow
 from .iterator_calls import IteratorCalls, Step
 from .results import OmitZeroDict
 from .session import MilvusClientSession
@@ -48,6 +48,8 @@ class MilvusClient(BaseClient, Definition, Administration):
     Calls that take a `timeout` (seconds) end within it, whatever they wait for. Failures are
     pymilvus's exceptions, and grpc.RpcError where pymilvus raises that.
     """
+
+    _THEIRS = "MilvusClient"
 
     def __init__(
         self,
@@ -73,12 +75,26 @@ class MilvusClient(BaseClient, Definition, Administration):
         Raises ConnectionConfigException for a bad URI, and MilvusException with code 2 when the
         server cannot be reached.
         """
+        dedicated = kwargs.get("dedicated", False)
         super().__init__(uri, user, password, db_name, token, timeout, kwargs)
         self._delegate = SyncDelegate(self._config, timeout)
         connection = SyncConnection(self._config, self._transport_name, timeout, self._observer)
         self._connection: SyncConnection = connection
         self._driver = SyncDriver(connection)
         try:
+            if self._is_programs:
+                original(self._THEIRS).__init__(
+                    self,
+                    uri,
+                    user,
+                    password,
+                    db_name,
+                    token,
+                    timeout,
+                    dedicated=dedicated,
+                    **kwargs,
+                )
+                return
             if self._all_delegated:
                 self._delegate.get()
                 return
@@ -517,8 +533,11 @@ class MilvusClient(BaseClient, Definition, Administration):
 
     def close(self) -> None:
         """Closes the connections. Calls made afterwards raise MilvusException."""
-        self._connection.close()
-        self._delegate.close()
+        if "_manager" in self.__dict__:
+            original(self._THEIRS).close(self)
+        if self._is_made:
+            self._connection.close()
+            self._delegate.close()
 
     def __enter__(self) -> MilvusClient:
         return self
@@ -541,15 +560,25 @@ class MilvusClient(BaseClient, Definition, Administration):
         return f"<MilvusClient of {self._config.address}>"
 
     def __getattr__(self, name: str) -> Any:
-        if not is_delegate_attribute(name, "MilvusClient"):
-            raise no_attribute(self, name)
-        return getattr(self._pymilvus(), name)
+        if name in DELEGATE_ATTRIBUTES and self._is_made:
+            return getattr(self._pymilvus(), name)
+        return borrow(self, name)
 
-    def _get_connection(self) -> Any:
+    def _connected_handler(self) -> Any:
+        if not self._is_made:
+            raise AttributeError("_handler")
+        return None if self._connection.closed else self._pymilvus()._handler
+
+    def _handler_in_use(self) -> Any:
+        if "_handler" in self.__dict__ or not self._is_made:
+            return original(self._THEIRS)._get_connection(self)
         return self._pymilvus()._get_connection()
 
+    _handler = Replaceable(property(_connected_handler))
+    _get_connection = Replaceable(_handler_in_use)
+
     def _pymilvus(self) -> Any:
-        """The pymilvus client that does what is not native."""
+        """The pymilvus client, connected, with the handler for what is not native."""
         if self._connection.closed:
             raise closed()
         return self._delegate.get()
@@ -557,22 +586,25 @@ class MilvusClient(BaseClient, Definition, Administration):
     def _delegated(self, method: str, collection_name: str, /, **kwargs: Any) -> Any:
         """A whole data-plane call, done by pymilvus."""
         self._count_delegated(method)
+        call = borrow(self, method)
+        if self._is_programs:
+            return call(collection_name, **kwargs)
         scope = self._scope()
         lend_timestamp(scope, collection_name)
         try:
-            return getattr(self._pymilvus(), method)(collection_name, **kwargs)
+            return call(collection_name, **kwargs)
         finally:
             learn_timestamp(scope, collection_name)
 
     def _control(self, method: str, /, **arguments: Any) -> Any:
         row = TABLE[method]
-        scope = self._scope()
         if row.operation is not None and not self._all_delegated:
+            scope = self._scope()
             call = self._call(method, scope, arguments.get("timeout"), arguments)
             return self._driver.run(row.operation(scope, **arguments), call)
         self._count_control(method)
         try:
-            return getattr(self._pymilvus(), method)(**arguments)
+            return borrow(self, method)(**arguments)
         finally:
-            if row.forget is not None:
-                row.forget(scope, arguments)
+            if row.forget is not None and not self._is_programs:
+                row.forget(self._scope(), arguments)

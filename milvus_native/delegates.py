@@ -35,20 +35,52 @@ def original(name: str) -> Any:
     raise ImportError(f"pymilvus has no client class {name}")
 
 
-def handlers_are_replaced() -> bool:
-    """Whether the program has put a class of its own, or a mock, in a gRPC handler's place.
+# What pymilvus's clients get their connections from: a module, a class in it, and where that is
+# defined.
+_MACHINERY = (
+    ("pymilvus.client.grpc_handler", "GrpcHandler", "pymilvus.client.grpc_handler"),
+    (
+        "pymilvus.client.async_grpc_handler",
+        "AsyncGrpcHandler",
+        "pymilvus.client.async_grpc_handler",
+    ),
+    (
+        "pymilvus.milvus_client.milvus_client",
+        "ConnectionManager",
+        "pymilvus.client.connection_manager",
+    ),
+    (
+        "pymilvus.milvus_client.async_milvus_client",
+        "AsyncConnectionManager",
+        "pymilvus.client.connection_manager",
+    ),
+)
 
-    It then expects its handler to be asked, not the server.
+
+def machinery_is_replaced() -> bool:
+    """Whether the program has put a class or a method of its own, or a mock, in pymilvus's way.
+
+    It then expects that to be asked, not the server.
     """
-    for module_name, name in (
-        ("pymilvus.client.grpc_handler", "GrpcHandler"),
-        ("pymilvus.client.async_grpc_handler", "AsyncGrpcHandler"),
-    ):
-        module = sys.modules.get(module_name)
-        handler = getattr(module, name, None)  # None as well while the module is being imported
-        if handler is not None and getattr(handler, "__module__", None) != module_name:
+    for module_name, name, home in _MACHINERY:
+        # None as well while the module is being imported.
+        found = getattr(sys.modules.get(module_name), name, None)
+        if found is None:
+            continue
+        parts = [found, *vars(found).values()]
+        if _untouched.get(name) == parts:
+            continue
+        if any(_is_method(part) and getattr(part, "__module__", home) != home for part in parts):
             return True
+        _untouched[name] = parts
     return False
+
+
+_untouched: dict[str, list[Any]] = {}  # what the classes were seen to consist of
+
+
+def _is_method(value: Any) -> bool:
+    return callable(value) or isinstance(value, (classmethod, staticmethod))
 
 
 def client_arguments(config: ConnectionConfig, timeout: float | None) -> dict[str, Any]:

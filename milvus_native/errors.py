@@ -122,7 +122,8 @@ def _connect_failed(error: ConnectFailed, text: str = "") -> Exception:
     reason = f"{CODES.get(error.cause.code, error.cause.code)}, {error.cause.details}"
     return milvus_error(
         "MilvusException",
-        f"{text}Fail connecting to server on {error.address}: {reason}",
+        f"{text}Fail connecting to server on {error.address}, "
+        f"illegal connection params or server unavailable: {reason}",
         CONNECT_FAILED,
     )
 

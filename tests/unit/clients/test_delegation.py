@@ -218,7 +218,7 @@ def test_methods_of_a_later_pymilvus(client: MilvusClient, monkeypatch: pytest.M
     monkeypatch.setattr(
         pymilvus.MilvusClient, "brand_new", lambda self, x: (x, type(self)), raising=False
     )
-    assert client.brand_new(5) == (5, pymilvus.MilvusClient)
+    assert client.brand_new(5) == (5, MilvusClient)
 
 
 def test_class_helpers() -> None:
