@@ -166,7 +166,7 @@ def _checked_keys(name: str, keys: Any) -> list[Any]:
     if listed is None:
         if isinstance(keys, (int, str)):
             listed = [keys]
-        elif isinstance(keys, (list, tuple)):
+        elif isinstance(keys, (list, tuple)) or (name == "pks" and isinstance(keys, Iterable)):
             listed = list(keys)
         else:
             raise _key_type_error(name, keys)

@@ -25,7 +25,7 @@ from ._core import (
     parse_indexes,
     primary_key_expression,
 )
-from .arguments import illegal, param_error
+from .arguments import illegal, param_error, raise_as_pymilvus
 from .effects import Encode, NeedSchema, Operation, Rpc
 from .results import HybridExtraList, OmitZeroDict, SearchResult
 from .scope import Scope
@@ -68,7 +68,10 @@ def upsert(
     **kwargs: Any,
 ) -> Operation[Mutation]:
     """kwargs: namespace, partial_update, field_ops; others are the driver's or nobody's."""
-    field_ops = field_operators(kwargs.get("field_ops"))
+    try:
+        field_ops = field_operators(kwargs.get("field_ops"))
+    except Exception as error:
+        raise_as_pymilvus(error)
     return _write(
         scope,
         "Upsert",

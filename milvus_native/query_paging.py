@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 
 from ._core import key_literal
+from .scope import plain
 
 T = TypeVar("T")
 # Yields operations, receives their results. An operation is opaque to a pager.
@@ -89,7 +90,12 @@ def check_filter(expr: Any) -> None:
 
 def limit_left(limit: int | None) -> int | None:
     """How many rows may still be returned, None for any number."""
-    return None if limit is None or limit == UNLIMITED else limit
+    return None if limit is None or limit == UNLIMITED else whole(limit)
+
+
+def whole(number: int) -> int:
+    """`number`, which programs compute by division too: 100.0 is 100."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def client_side_timestamp() -> int:
@@ -317,9 +323,9 @@ class QueryPager:
         check_filter(plan.filter)
         check_batch_size(plan.batch_size)
         self._calls = calls
-        self._batch_size = plan.batch_size
+        self._batch_size = whole(plan.batch_size)
         self._left = limit_left(plan.limit)
-        self._expr = plan.filter if plan.filter is not None else ""
+        self._expr = plain(plan.filter) if plan.filter is not None else ""
         self._every_row = plan.filter is None
         self._output_fields = plan.output_fields
         self._partition_names = plan.partition_names
@@ -327,7 +333,7 @@ class QueryPager:
         path = self._options.pop("iterator_cp_file", None)
         self._checkpoint = None if path is None else Checkpoint(path)
         self._options["iterator"] = "True"
-        self._options["limit"] = plan.batch_size
+        self._options["limit"] = self._batch_size
         self._options["reduce_stop_for_best"] = str(
             bool(self._options.get("reduce_stop_for_best", True))
         )

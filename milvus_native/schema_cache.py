@@ -76,7 +76,9 @@ def peek(client: BaseClient, collection_name: str) -> Schema | None:
 
 def known(scope: Scope, collection_name: Any) -> Schema | None:
     """The schema that is cached, not counted as a look-up."""
-    return CACHE.peek(scope.schema_key(collection_name)) if type(collection_name) is str else None
+    return (
+        CACHE.peek(scope.schema_key(collection_name)) if isinstance(collection_name, str) else None
+    )
 
 
 def configure(*, capacity: int | None = None, max_age: float | EllipsisType | None = ...) -> None:

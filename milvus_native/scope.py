@@ -45,6 +45,11 @@ WRITES = WriteTimestamps()
 forking.in_child(WRITES.after_fork)
 
 
+def plain(text: str) -> str:
+    """The same characters as a str itself, not of a subclass: an Enum's member, say."""
+    return text if type(text) is str else str.__str__(text)
+
+
 class Scope:
     """What one call needs to know of its client. Immutable."""
 
@@ -58,9 +63,9 @@ class Scope:
         cluster_id: str | None = None,
         session_timestamps: WriteTimestamps = WRITES,
     ) -> None:
-        self.endpoint = endpoint
+        self.endpoint = plain(endpoint)
         self.principal = principal
-        self.db_name = db_name
+        self.db_name = plain(db_name)
         self.cluster_id = cluster_id
         self.session_timestamps = session_timestamps
 
@@ -68,7 +73,7 @@ class Scope:
         return f"Scope(endpoint={self.endpoint!r}, db_name={self.db_name!r})"
 
     def schema_key(self, collection_name: str) -> SchemaKey:
-        return (self.endpoint, self.principal, self.db_name or "default", collection_name)
+        return (self.endpoint, self.principal, self.db_name or "default", plain(collection_name))
 
     def timestamp_key(self, collection_name: str) -> TimestampKey:
         return (self.endpoint, self.db_name or "default", collection_name)

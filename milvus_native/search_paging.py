@@ -28,6 +28,7 @@ from .query_paging import (
     literal,
     milvus_error,
 )
+from .scope import plain
 from .search_page import Hit, Hits, SearchPage
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,16 @@ class SearchPlan:
         return int(shape[0]) if shape else len(self.data)
 
 
+def own_params(search_params: Any) -> dict[str, Any]:
+    """A copy. ParamError unless it is a dict, or what can be made one."""
+    try:
+        return copy.deepcopy(dict(search_params or {}))
+    except (TypeError, ValueError):
+        raise milvus_error(
+            "ParamError", f"`search_params` value {search_params} is illegal"
+        ) from None
+
+
 def open_search(calls: SearchCalls, plan: SearchPlan) -> Steps[SearchPagerV2 | SearchPagerV1]:
     """Returns an opened pager over the neighbours of the query vector."""
     check_batch_size(plan.batch_size)
@@ -173,7 +184,7 @@ class SearchPagerV2:
     def __init__(self, calls: SearchCalls, plan: SearchPlan, schema: SearchSchemaFacts) -> None:
         self._calls = calls
         self._plan = plan
-        self._param = copy.deepcopy(dict(plan.search_params or {}))
+        self._param = own_params(plan.search_params)
         self._rounding = _Rounding(plan.round_decimal)
         self._options: dict[str, Any] = {
             "iterator": True,
@@ -495,7 +506,8 @@ class SearchPagerV1:
         self._width = width if width != 0.0 else MIN_WIDTH
 
     def _without_overlap(self) -> str | None:
-        expr: str | None = self._plan.filter
+        given = self._plan.filter
+        expr: str | None = given if given is None else plain(given)
         ids = [key for _distance, key in self._overlap]
         if not ids:
             return expr
@@ -522,7 +534,7 @@ class SearchPagerV1:
         return str(names[0])
 
     def _settle_params(self) -> Steps[None]:
-        given = copy.deepcopy(dict(self._plan.search_params or {}))
+        given = own_params(self._plan.search_params)
         if "metric_type" not in given:
             given["metric_type"] = yield from self._metric_of_index()
         params = dict(given.get("params", {}))

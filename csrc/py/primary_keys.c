@@ -95,7 +95,9 @@ static int append_string_key(mvn_buffer *out, PyObject *key)
     if (PyUnicode_Check(key)) {
         return append_text(out, key);
     }
-    if (key == Py_None || PySequence_Check(key) || PyMapping_Check(key) || PyAnySet_Check(key)) {
+    /* NumPy's integers are mappings, as all its scalars. */
+    if (key == Py_None || PySequence_Check(key) || PyAnySet_Check(key) ||
+        (PyMapping_Check(key) && !PyIndex_Check(key))) {
         return illegal_key(key, "a str");
     }
     PyObject *text = PyObject_Str(key); /* a number, a UUID */
