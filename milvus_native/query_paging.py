@@ -93,9 +93,10 @@ def limit_left(limit: int | None) -> int | None:
     return None if limit is None or limit == UNLIMITED else whole(limit)
 
 
-def whole(number: int) -> int:
+def whole(number: Any) -> int:
     """`number`, which programs compute by division too: 100.0 is 100."""
-    return int(number) if isinstance(number, float) and number.is_integer() else number
+    as_given: int = number
+    return int(number) if isinstance(number, float) and number.is_integer() else as_given
 
 
 def client_side_timestamp() -> int:
