@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     )
 
     from . import exceptions, schema_cache
+    from . import iterators as iterators
     from ._core import Hit
     from .async_client import AsyncMilvusClient
     from .client import MilvusClient
@@ -199,7 +200,7 @@ _NATIVE = {
     "install": "installation",
     "uninstall": "installation",
 }
-_MODULES = frozenset({"exceptions", "schema_cache"})
+_MODULES = frozenset({"exceptions", "iterators", "schema_cache"})
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,9 @@ import asyncio
 import sys
 import warnings
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import milvus_native
 
 from . import delegates, operations
 from .arguments import check_collection_name, delete_keys, get_keys, query_keys
@@ -32,12 +34,8 @@ from .control.table import TABLE
 from .errors import closed, milvus_error
 from .insides import Replaceable, borrow
 from .iterator_calls import IteratorCalls, Step
-from .results import OmitZeroDict
+from .results import OmitZeroDict, SearchResult
 from .session import AsyncMilvusClientSession
-
-if TYPE_CHECKING:
-    from .iterators import AsyncQueryIterator, AsyncSearchIterator, AsyncSearchIteratorV2
-    from .results import SearchResult
 
 SYNC_ONLY = frozenset({"list_loaded_segments"})
 # With pymilvus's async client these need an AllocTimestamp, which milvus-lite does not have.
@@ -368,7 +366,7 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
         partition_names: list[str] | None = None,
         timeout: float | None = None,
         **kwargs: Any,
-    ) -> AsyncQueryIterator:
+    ) -> milvus_native.iterators.AsyncQueryIterator:
         """Opens an iterator over matching rows, for `async for`; see MilvusClient.query_iterator.
 
         Its next() and close() are to be awaited.
@@ -404,7 +402,9 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
         *,
         external_filter_func: Any = None,
         **kwargs: Any,
-    ) -> AsyncSearchIteratorV2 | AsyncSearchIterator:
+    ) -> (
+        milvus_native.iterators.AsyncSearchIteratorV2 | milvus_native.iterators.AsyncSearchIterator
+    ):
         """Opens an iterator over neighbours, for `async for`; see MilvusClient.search_iterator.
 
         Its next() and close() are to be awaited.
@@ -484,6 +484,8 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
         self._sync_delegate.close()
 
     def __del__(self, _warn: Any = warnings.warn, _finalizing: Any = sys.is_finalizing) -> None:
+        if "_copied_from" in self.__dict__:
+            return
         connection = self.__dict__.get("_connection")  # absent when the constructor failed
         if connection is not None and connection.is_open and not _finalizing():
             _warn(f"unclosed {self!r}", ResourceWarning, source=self)

@@ -77,6 +77,12 @@ class BaseClient:
         self._choose_code()
         self.is_self_hosted = self._config.server_type == "milvus"
 
+    def __copy__(self) -> Any:
+        """A client with the same connections, which stay open as long as there is one of them."""
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__, _copied_from=self)
+        return twin
+
     def stats(self) -> dict[str, Any]:
         """What this client has done so far.
 

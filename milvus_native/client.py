@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 import warnings
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import milvus_native
 
 from . import operations
 from .arguments import check_collection_name, delete_keys, get_keys, query_keys
@@ -32,12 +34,8 @@ from .drivers import SyncDriver
 from .errors import closed
 from .insides import Replaceable, borrow
 from .iterator_calls import IteratorCalls, Step
-from .results import OmitZeroDict
+from .results import OmitZeroDict, SearchResult
 from .session import MilvusClientSession
-
-if TYPE_CHECKING:
-    from .iterators import QueryIterator, SearchIterator, SearchIteratorV2
-    from .results import SearchResult
 
 
 class MilvusClient(BaseClient, Definition, Administration):
@@ -426,14 +424,14 @@ class MilvusClient(BaseClient, Definition, Administration):
         partition_names: list[str] | None = None,
         timeout: float | None = None,
         **kwargs: Any,
-    ) -> QueryIterator:
+    ) -> milvus_native.iterators.QueryIterator:
         """Pages through all rows that match a filter, `batch_size` at a time.
 
         The iterator's next() returns a list of dict, [] at the end; a for loop does as well.
         `timeout` is for each request. kwargs as in query(), and iterator_cp_file.
         """
         if self._is_foreign(kwargs, QUERY_ITERATOR_KEYWORDS):
-            result: QueryIterator = self._delegated(
+            result: milvus_native.iterators.QueryIterator = self._delegated(
                 "query_iterator",
                 collection_name,
                 batch_size=batch_size,
@@ -475,7 +473,7 @@ class MilvusClient(BaseClient, Definition, Administration):
         *,
         external_filter_func: Any = None,
         **kwargs: Any,
-    ) -> SearchIteratorV2 | SearchIterator:
+    ) -> milvus_native.iterators.SearchIteratorV2 | milvus_native.iterators.SearchIterator:
         """Pages through the neighbours of one vector, nearest first, `batch_size` at a time.
 
         `external_filter_func` gets each page of hits and returns those to keep. The iterator's
@@ -483,7 +481,9 @@ class MilvusClient(BaseClient, Definition, Administration):
         in search().
         """
         if self._is_foreign(kwargs, SEARCH_ITERATOR_KEYWORDS):
-            result: SearchIteratorV2 | SearchIterator = self._delegated(
+            result: (
+                milvus_native.iterators.SearchIteratorV2 | milvus_native.iterators.SearchIterator
+            ) = self._delegated(
                 "search_iterator",
                 collection_name,
                 data=data,
@@ -551,6 +551,8 @@ class MilvusClient(BaseClient, Definition, Administration):
         self.close()
 
     def __del__(self, _warn: Any = warnings.warn, _finalizing: Any = sys.is_finalizing) -> None:
+        if "_copied_from" in self.__dict__:
+            return
         connection = self.__dict__.get("_connection")  # absent when the constructor failed
         if connection is not None and connection.is_open and not _finalizing():
             _warn(f"unclosed {self!r}", ResourceWarning, source=self)

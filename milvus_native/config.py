@@ -43,6 +43,14 @@ class ConnectionConfig:
     def __repr__(self) -> str:
         return f"ConnectionConfig(address={self.address!r}, db_name={self.db_name!r})"
 
+    def __eq__(self, other: object) -> bool:
+        names = ConnectionConfig.__slots__
+        return isinstance(other, ConnectionConfig) and all(
+            getattr(self, name) == getattr(other, name) for name in names
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
     def get_handler_kwargs(self) -> dict[str, Any]:
         return dict(self.handler_kwargs)
 

@@ -162,7 +162,7 @@ class HybridHits(list["Hit"], Kin):
     def lazy_field_data(self) -> list[Any]:
         return []
 
-    def get_raw_item(self, idx: int) -> Hit:
+    def get_raw_item(self, idx: int) -> _core.Hit:
         """The hit at `idx`."""
         return self[idx]
 

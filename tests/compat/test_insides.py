@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import inspect
-from typing import Any
+from typing import Any, get_type_hints
 from unittest.mock import AsyncMock, MagicMock, patch
 
 import pymilvus
 import pytest
 from pymilvus.client.connection_manager import AsyncConnectionManager, ConnectionManager
 
-from milvus_native import AsyncMilvusClient, MilvusClient
+from milvus_native import AsyncMilvusClient, MilvusClient, iterators, results
 from tests import servers
 
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
@@ -205,3 +207,46 @@ def test_every_private_method_is_there(ours: type, theirs: type) -> None:
     for name in sorted(names):
         if name.startswith("_") and name not in ("_get_connection", "_connect"):
             assert getattr(ours, name) is getattr(theirs, name), name
+
+
+CLASSES = [
+    MilvusClient,
+    AsyncMilvusClient,
+    results.SearchResult,
+    results.HybridHits,
+    iterators.QueryIterator,
+    iterators.SearchIteratorV2,
+    iterators.AsyncQueryIterator,
+]
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_annotations_can_be_evaluated(cls: type) -> None:
+    """As tools do that make forms, or calls by a language model, from a function."""
+    for _name, function in inspect.getmembers(cls, inspect.isfunction):
+        get_type_hints(function)
+        inspect.signature(function, eval_str=True)
+
+
+def test_a_copy_leaves_the_connections_open(lite_server: servers.Server) -> None:
+    client = MilvusClient(lite_server.uri)
+    twin = copy.copy(client)
+    assert type(twin) is MilvusClient
+    assert twin._config == client._config
+    del twin
+    gc.collect()
+    assert client.has_collection("things") is False
+    twin = copy.copy(client)
+    del client
+    gc.collect()
+    assert twin.has_collection("things") is False
+    twin.close()
+
+
+async def test_a_copy_of_the_async_client(lite_server: servers.Server) -> None:
+    async with AsyncMilvusClient(lite_server.uri) as client:
+        twin = copy.copy(client)
+        assert await twin.has_collection("things") is False
+        del twin
+        gc.collect()
+        assert await client.has_collection("things") is False
