@@ -1,6 +1,7 @@
 """The programs that run through both packages. Importing this registers all of them."""
 
 from . import (
+    at_random,
     columns,
     control,
     crud,
@@ -14,6 +15,7 @@ from . import (
 )
 
 __all__ = [
+    "at_random",
     "columns",
     "control",
     "crud",
