@@ -198,41 +198,27 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
         **kwargs: Any,
     ) -> SearchResult:
         """Finds nearest neighbours; see MilvusClient.search. `highlighter` is a kwarg here."""
-        if self._is_foreign(kwargs, SEARCH_KEYWORDS):
-            result: SearchResult = await self._delegated(
-                "search",
-                collection_name,
-                data=data,
-                filter=filter,
-                limit=limit,
-                output_fields=output_fields,
-                search_params=search_params,
-                timeout=timeout,
-                partition_names=partition_names,
-                anns_field=anns_field,
-                ranker=ranker,
-                function_chains=function_chains,
-                ids=ids,
-                search_aggregation=search_aggregation,
-                **kwargs,
-            )
-            return result
-        check_collection_name(collection_name)
-        scope = self._scope()
         arguments = {
             "filter": filter,
             "limit": limit,
             "output_fields": output_fields,
             "search_params": search_params,
+            "timeout": timeout,
             "partition_names": partition_names,
             "anns_field": anns_field,
             "ranker": ranker,
             "function_chains": function_chains,
             "ids": ids,
             "search_aggregation": search_aggregation,
-            "timeout": timeout,
             **kwargs,
         }
+        if self._is_foreign(kwargs, SEARCH_KEYWORDS):
+            result: SearchResult = await self._delegated(
+                "search", collection_name, data=data, **arguments
+            )
+            return result
+        check_collection_name(collection_name)
+        scope = self._scope()
         operation = operations.search(scope, collection_name, data, arguments)
         return await self._driver.run(operation, self._call("search", scope, timeout, kwargs))
 
@@ -248,32 +234,21 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
         **kwargs: Any,
     ) -> SearchResult:
         """Ranks the results of several searches together; see MilvusClient.hybrid_search."""
+        arguments = {
+            "limit": limit,
+            "output_fields": output_fields,
+            "timeout": timeout,
+            "partition_names": partition_names,
+            **kwargs,
+        }
         if self._is_foreign(kwargs, HYBRID_KEYWORDS):
             result: SearchResult = await self._delegated(
-                "hybrid_search",
-                collection_name,
-                reqs=reqs,
-                ranker=ranker,
-                limit=limit,
-                output_fields=output_fields,
-                timeout=timeout,
-                partition_names=partition_names,
-                **kwargs,
+                "hybrid_search", collection_name, reqs=reqs, ranker=ranker, **arguments
             )
             return result
         check_collection_name(collection_name)
         scope = self._scope()
-        operation = operations.hybrid_search(
-            scope,
-            collection_name,
-            reqs,
-            ranker,
-            limit=limit,
-            output_fields=output_fields,
-            partition_names=partition_names,
-            timeout=timeout,
-            **kwargs,
-        )
+        operation = operations.hybrid_search(scope, collection_name, reqs, ranker, **arguments)
         return await self._driver.run(
             operation, self._call("hybrid_search", scope, timeout, kwargs)
         )

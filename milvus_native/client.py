@@ -243,33 +243,12 @@ class MilvusClient(BaseClient, Definition, Administration):
 
         A SearchResult: a list with, for each vector, a list of Hit, best first.
         """
-        if self._is_foreign(kwargs, SEARCH_KEYWORDS):
-            result: SearchResult = self._delegated(
-                "search",
-                collection_name,
-                data=data,
-                filter=filter,
-                limit=limit,
-                output_fields=output_fields,
-                search_params=search_params,
-                timeout=timeout,
-                partition_names=partition_names,
-                anns_field=anns_field,
-                ranker=ranker,
-                function_chains=function_chains,
-                highlighter=highlighter,
-                ids=ids,
-                search_aggregation=search_aggregation,
-                **kwargs,
-            )
-            return result
-        check_collection_name(collection_name)
-        scope = self._scope()
         arguments = {
             "filter": filter,
             "limit": limit,
             "output_fields": output_fields,
             "search_params": search_params,
+            "timeout": timeout,
             "partition_names": partition_names,
             "anns_field": anns_field,
             "ranker": ranker,
@@ -277,9 +256,15 @@ class MilvusClient(BaseClient, Definition, Administration):
             "highlighter": highlighter,
             "ids": ids,
             "search_aggregation": search_aggregation,
-            "timeout": timeout,
             **kwargs,
         }
+        if self._is_foreign(kwargs, SEARCH_KEYWORDS):
+            result: SearchResult = self._delegated(
+                "search", collection_name, data=data, **arguments
+            )
+            return result
+        check_collection_name(collection_name)
+        scope = self._scope()
         operation = operations.search(scope, collection_name, data, arguments)
         return self._driver.run(operation, self._call("search", scope, timeout, kwargs))
 
@@ -301,32 +286,21 @@ class MilvusClient(BaseClient, Definition, Administration):
 
         A SearchResult, as from search().
         """
+        arguments = {
+            "limit": limit,
+            "output_fields": output_fields,
+            "timeout": timeout,
+            "partition_names": partition_names,
+            **kwargs,
+        }
         if self._is_foreign(kwargs, HYBRID_KEYWORDS):
             result: SearchResult = self._delegated(
-                "hybrid_search",
-                collection_name,
-                reqs=reqs,
-                ranker=ranker,
-                limit=limit,
-                output_fields=output_fields,
-                timeout=timeout,
-                partition_names=partition_names,
-                **kwargs,
+                "hybrid_search", collection_name, reqs=reqs, ranker=ranker, **arguments
             )
             return result
         check_collection_name(collection_name)
         scope = self._scope()
-        operation = operations.hybrid_search(
-            scope,
-            collection_name,
-            reqs,
-            ranker,
-            limit=limit,
-            output_fields=output_fields,
-            partition_names=partition_names,
-            timeout=timeout,
-            **kwargs,
-        )
+        operation = operations.hybrid_search(scope, collection_name, reqs, ranker, **arguments)
         return self._driver.run(operation, self._call("hybrid_search", scope, timeout, kwargs))
 
     def query(

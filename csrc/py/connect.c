@@ -109,28 +109,10 @@ static PyObject *connect_request(PyObject *module, PyObject *args, PyObject *kwa
     info.reserved = reserved.table;
     info.n_reserved = reserved.count;
     request.client_info = &info;
-    size_t size = mvn__connect_request__get_packed_size(&request);
-    bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
-    if (bytes != NULL) {
-        mvn__connect_request__pack(&request, (uint8_t *)PyBytes_AS_STRING(bytes));
-    }
+    bytes = PyMvn_Control_Pack(&request.base);
 done:
     reserved_clear(&reserved);
     return bytes;
-}
-
-/* Adds key: value to `info`, the text decoded leniently. 0 or -1. */
-static int add_text(PyObject *info, const char *key, const char *text)
-{
-    PyObject *name = PyUnicode_DecodeUTF8(key, (Py_ssize_t)strlen(key), "replace");
-    PyObject *value = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
-    int result = -1;
-    if (name != NULL && value != NULL) {
-        result = PyDict_SetItem(info, name, value);
-    }
-    Py_XDECREF(name);
-    Py_XDECREF(value);
-    return result;
 }
 
 /* A new dict of the server's own description; empty when it sent none. */
@@ -142,15 +124,15 @@ static PyObject *server_info(const Mvn__ServerInfo *server)
     }
     /* The named members last: a reserved entry cannot pretend to be one. */
     for (size_t i = 0; i < server->n_reserved; i++) {
-        if (add_text(info, server->reserved[i]->key, server->reserved[i]->value) < 0) {
+        if (PyMvn_Control_AddText(info, server->reserved[i]->key, server->reserved[i]->value) < 0) {
             goto fail;
         }
     }
-    if (add_text(info, "build_tags", server->build_tags) < 0 ||
-        add_text(info, "build_time", server->build_time) < 0 ||
-        add_text(info, "git_commit", server->git_commit) < 0 ||
-        add_text(info, "go_version", server->go_version) < 0 ||
-        add_text(info, "deploy_mode", server->deploy_mode) < 0) {
+    if (PyMvn_Control_AddText(info, "build_tags", server->build_tags) < 0 ||
+        PyMvn_Control_AddText(info, "build_time", server->build_time) < 0 ||
+        PyMvn_Control_AddText(info, "git_commit", server->git_commit) < 0 ||
+        PyMvn_Control_AddText(info, "go_version", server->go_version) < 0 ||
+        PyMvn_Control_AddText(info, "deploy_mode", server->deploy_mode) < 0) {
         goto fail;
     }
     return info;

@@ -1,5 +1,7 @@
 #include "control.h"
 
+#include <string.h>
+
 #include "../core/mem.h"
 #include "errors.h"
 
@@ -32,6 +34,46 @@ void *PyMvn_Control_Unpack(PyMvn_State *state, const ProtobufCMessageDescriptor 
         (void)PyMvn_RaiseStatus(state, no_memory ? MVN_ENOMEM : MVN_EFORMAT, NULL, what);
     }
     return message;
+}
+
+PyObject *PyMvn_Control_Pack(const ProtobufCMessage *message)
+{
+    size_t size = protobuf_c_message_get_packed_size(message);
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    if (bytes != NULL) {
+        protobuf_c_message_pack(message, (uint8_t *)PyBytes_AS_STRING(bytes));
+    }
+    return bytes;
+}
+
+const char *PyMvn_Control_Name(PyObject *name)
+{
+    Py_ssize_t length = 0;
+    if (!PyUnicode_Check(name)) {
+        PyErr_Format(PyExc_TypeError, "collection_name must be a str, not %.200s",
+                     Py_TYPE(name)->tp_name);
+        return NULL;
+    }
+    const char *utf8 = PyUnicode_AsUTF8AndSize(name, &length);
+    if (utf8 != NULL && strlen(utf8) != (size_t)length) {
+        PyErr_SetString(PyExc_ValueError, "a collection name cannot hold a NUL character");
+        return NULL;
+    }
+    return utf8;
+}
+
+PyObject *PyMvn_Control_Text(const char *text)
+{
+    return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
+}
+
+int PyMvn_Control_AddText(PyObject *dict, const char *key, const char *value)
+{
+    PyObject *name = PyMvn_Control_Text(key), *text = PyMvn_Control_Text(value);
+    int result = name == NULL || text == NULL ? -1 : PyDict_SetItem(dict, name, text);
+    Py_XDECREF(name);
+    Py_XDECREF(text);
+    return result;
 }
 
 void PyMvn_Control_Free(void *message)

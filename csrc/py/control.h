@@ -10,6 +10,19 @@
 void *PyMvn_Control_Unpack(PyMvn_State *state, const ProtobufCMessageDescriptor *descriptor,
                            PyObject *reply, const char *what);
 
+/* A message as a new bytes object, or NULL with MemoryError. */
+PyObject *PyMvn_Control_Pack(const ProtobufCMessage *message);
+
+/* The text of `name`, borrowed from it. NULL with TypeError unless it is a str, ValueError if it
+ * holds a NUL. */
+const char *PyMvn_Control_Name(PyObject *name);
+
+/* Text of the server's as a str; what is not UTF-8 in it is replaced. New reference or NULL. */
+PyObject *PyMvn_Control_Text(const char *text);
+
+/* Puts key: value into a dict, both such text. 0 or -1. */
+int PyMvn_Control_AddText(PyObject *dict, const char *key, const char *value);
+
 /* `message` may be NULL. */
 void PyMvn_Control_Free(void *message);
 

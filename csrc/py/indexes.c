@@ -1,7 +1,5 @@
 #include "indexes.h"
 
-#include <string.h>
-
 #include "control.h"
 #include "errors.h"
 #include "reply_status.h"
@@ -14,43 +12,32 @@ static PyObject *index_request(PyObject *module, PyObject *name)
 {
     (void)module;
     Mvn__DescribeIndexRequest request = MVN__DESCRIBE_INDEX_REQUEST__INIT;
-    Py_ssize_t length = 0;
-
-    if (!PyUnicode_Check(name)) {
-        return PyErr_Format(PyExc_TypeError, "collection_name must be a str, not %.200s",
-                            Py_TYPE(name)->tp_name);
-    }
-    const char *utf8 = PyUnicode_AsUTF8AndSize(name, &length);
+    const char *utf8 = PyMvn_Control_Name(name);
     if (utf8 == NULL) {
         return NULL;
     }
-    if (strlen(utf8) != (size_t)length) {
-        PyErr_SetString(PyExc_ValueError, "a collection name cannot hold a NUL character");
-        return NULL;
-    }
-    request.collection_name = (char *)utf8; /* packed below, not kept */
-    size_t size = mvn__describe_index_request__get_packed_size(&request);
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
-    if (bytes != NULL) {
-        mvn__describe_index_request__pack(&request, (uint8_t *)PyBytes_AS_STRING(bytes));
-    }
-    return bytes;
+    request.collection_name = (char *)utf8; /* packed, not kept */
+    return PyMvn_Control_Pack(&request.base);
 }
 
 /* (index_name, field_name, {parameter: value}) */
 static PyObject *description(const Mvn__IndexDescription *index)
 {
     PyObject *params = PyDict_New(), *result = NULL;
-    for (size_t i = 0; params != NULL && i < index->n_params; i++) {
-        PyObject *value = PyUnicode_FromString(index->params[i]->value);
-        if (value == NULL || PyDict_SetItemString(params, index->params[i]->key, value) < 0) {
-            Py_CLEAR(params);
+    PyObject *name = PyMvn_Control_Text(index->index_name);
+    PyObject *field = PyMvn_Control_Text(index->field_name);
+    if (params == NULL || name == NULL || field == NULL) {
+        goto done;
+    }
+    for (size_t i = 0; i < index->n_params; i++) {
+        if (PyMvn_Control_AddText(params, index->params[i]->key, index->params[i]->value) < 0) {
+            goto done;
         }
-        Py_XDECREF(value);
     }
-    if (params != NULL) {
-        result = Py_BuildValue("(ssO)", index->index_name, index->field_name, params);
-    }
+    result = PyTuple_Pack(3, name, field, params);
+done:
+    Py_XDECREF(field);
+    Py_XDECREF(name);
     Py_XDECREF(params);
     return result;
 }

@@ -1,25 +1,15 @@
 #include "reply_status.h"
 
-#include <string.h>
-
+#include "control.h"
 #include "errors.h"
-
-static PyObject *text(const char *bytes)
-{
-    return PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)strlen(bytes), "replace");
-}
 
 static PyObject *entries(Mvn__StringEntry **items, size_t n)
 {
     PyObject *dict = PyDict_New();
     for (size_t i = 0; dict != NULL && i < n; i++) {
-        PyObject *key = text(items[i]->key);
-        PyObject *value = key == NULL ? NULL : text(items[i]->value);
-        if (value == NULL || PyDict_SetItem(dict, key, value) < 0) {
+        if (PyMvn_Control_AddText(dict, items[i]->key, items[i]->value) < 0) {
             Py_CLEAR(dict);
         }
-        Py_XDECREF(key);
-        Py_XDECREF(value);
     }
     return dict;
 }
@@ -31,7 +21,7 @@ int PyMvn_ReplyStatus_Check(PyMvn_State *state, const Mvn__Status *status)
     if (status == NULL || (status->code == 0 && status->error_code == 0)) {
         return 0;
     }
-    reason = text(status->reason);
+    reason = PyMvn_Control_Text(status->reason);
     if (reason == NULL) {
         goto done;
     }

@@ -486,27 +486,12 @@ static PyObject *describe_request(PyObject *module, PyObject *name)
 {
     (void)module;
     Mvn__DescribeCollectionRequest request = MVN__DESCRIBE_COLLECTION_REQUEST__INIT;
-    Py_ssize_t length = 0;
-
-    if (!PyUnicode_Check(name)) {
-        return PyErr_Format(PyExc_TypeError, "collection_name must be a str, not %.200s",
-                            Py_TYPE(name)->tp_name);
-    }
-    const char *utf8 = PyUnicode_AsUTF8AndSize(name, &length);
+    const char *utf8 = PyMvn_Control_Name(name);
     if (utf8 == NULL) {
         return NULL;
     }
-    if (strlen(utf8) != (size_t)length) {
-        PyErr_SetString(PyExc_ValueError, "a collection name cannot hold a NUL character");
-        return NULL;
-    }
-    request.collection_name = (char *)utf8; /* packed below, not kept */
-    size_t size = mvn__describe_collection_request__get_packed_size(&request);
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
-    if (bytes != NULL) {
-        mvn__describe_collection_request__pack(&request, (uint8_t *)PyBytes_AS_STRING(bytes));
-    }
-    return bytes;
+    request.collection_name = (char *)utf8; /* packed, not kept */
+    return PyMvn_Control_Pack(&request.base);
 }
 
 static PyMethodDef functions[] = {

@@ -56,6 +56,19 @@ def test_error_status_is_raised_with_its_fields():
     assert error.extra_info == {"is_input_error": "true"}
 
 
+def test_text_that_is_not_utf8_is_mended():
+    index = milvus_pb2.IndexDescription(
+        index_name="nam",
+        field_name="fld",
+        params=[common_pb2.KeyValuePair(key="key", value="val")],
+    )
+    reply = milvus_pb2.DescribeIndexResponse(index_descriptions=[index]).SerializeToString()
+    for text in (b"nam", b"fld", b"key", b"val"):
+        reply = reply.replace(text, b"a\xff" + text[:1])
+    bad = "a\ufffd"
+    assert _core.parse_indexes(reply) == [(bad + "n", bad + "f", {bad + "k": bad + "v"})]
+
+
 @pytest.mark.parametrize("reply", [b"\x0a", b"\x12\x05ab", b"\xff"])
 def test_malformed_reply_is_a_decode_error(reply):
     with pytest.raises(_core.DecodeError):
