@@ -91,6 +91,11 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
+def starting() -> contextlib.AbstractContextManager[None]:
+    """One lock for all kinds: two servers starting at once on two cores help nobody."""
+    return _locked(run_folder() / "start.lock")
+
+
 def _open_fifo(fifo: Path) -> int | None:
     """The write end, or None when no supervisor reads it."""
     try:
@@ -119,20 +124,22 @@ def log_tail(log: Path, lines: int = 30) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def _try_start(spec: ServerSpec, attempt: int) -> tuple[Server, int]:
-    folder = Path(tempfile.mkdtemp(prefix=f"{spec.name}-{attempt}-", dir=run_folder()))
-    data_dir = folder / "data"
-    data_dir.mkdir()
-    launch = spec.prepare(folder, data_dir)
-    server = Server(spec.name, spec.version, launch.uri, folder, launch.options)
+def supervise(
+    spec: ServerSpec, launch: Launch, folder: Path, doomed: Path, log: Path
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Starts a server and waits until it is ready: its supervisor, and the FIFO's write end.
+
+    The FIFO is made in `folder`; `doomed` is what goes when the last user has gone. RuntimeError
+    if the server ends, or is not ready in time.
+    """
     fifo = folder / "users"
     os.mkfifo(fifo)
-    with server.log.open("wb") as log:
+    with log.open("ab") as output:
         supervisor = subprocess.Popen(
-            [sys.executable, str(SUPERVISOR), str(fifo), str(data_dir), *launch.command],
+            [sys.executable, str(SUPERVISOR), str(fifo), str(doomed), *launch.command],
             env={**os.environ, **launch.environment},
             stdin=subprocess.DEVNULL,
-            stdout=log,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # a group of its own; Ctrl-C in the terminal is not for it
         )
@@ -142,7 +149,7 @@ def _try_start(spec: ServerSpec, attempt: int) -> tuple[Server, int]:
         if user is None:
             user = _open_fifo(fifo)
         elif _answers(launch):
-            return server, user
+            return supervisor, user
         time.sleep(0.1)
     what = "ended" if supervisor.poll() is not None else f"not ready in {spec.ready_seconds:.0f} s"
     with contextlib.suppress(ProcessLookupError):
@@ -150,7 +157,17 @@ def _try_start(spec: ServerSpec, attempt: int) -> tuple[Server, int]:
     supervisor.wait()
     if user is not None:
         os.close(user)
-    raise RuntimeError(f"{spec.name}: {what}; {server.log} says:\n{log_tail(server.log)}")
+    raise RuntimeError(f"{spec.name}: {what}; {log} says:\n{log_tail(log)}")
+
+
+def _try_start(spec: ServerSpec, attempt: int) -> tuple[Server, int]:
+    folder = Path(tempfile.mkdtemp(prefix=f"{spec.name}-{attempt}-", dir=run_folder()))
+    data_dir = folder / "data"
+    data_dir.mkdir()
+    launch = spec.prepare(folder, data_dir)
+    server = Server(spec.name, spec.version, launch.uri, folder, launch.options)
+    _, user = supervise(spec, launch, folder, data_dir, server.log)
+    return server, user
 
 
 def _start(spec: ServerSpec) -> tuple[Server, int]:
@@ -168,8 +185,7 @@ def join(spec: ServerSpec) -> Iterator[Server]:
     """The server of this test run, started if nobody has; it lives while somebody is joined."""
     folder = run_folder()
     record = folder / f"{spec.name}.json"
-    # One lock for all kinds: two servers starting at once on two cores help nobody.
-    with _locked(folder / "start.lock"):
+    with starting():
         user: int | None = None
         if record.exists():
             known = json.loads(record.read_text())

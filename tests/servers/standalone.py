@@ -81,6 +81,11 @@ def _plain(folder: Path, data_dir: Path) -> Launch:
     return _launch(folder, data_dir)
 
 
+def _with_short_leases(folder: Path, data_dir: Path) -> Launch:
+    # Seconds for which a server that was killed still holds its places in its own etcd.
+    return _launch(folder, data_dir, {"common.session.ttl": 8})
+
+
 def _with_authorization(folder: Path, data_dir: Path) -> Launch:
     return _launch(folder, data_dir, {"authorization_enabled": True}, {"token": "root:Milvus"})
 
@@ -118,6 +123,7 @@ def _with_tls(mutual: bool) -> Callable[[Path, Path], Launch]:
 
 
 milvus_spec = ServerSpec("milvus", "2.3.5", _plain, ready_seconds=120)
+mortal_milvus_spec = ServerSpec("milvus-mortal", "2.3.5", _with_short_leases, ready_seconds=120)
 auth_spec = ServerSpec("milvus-auth", "2.3.5", _with_authorization, ready_seconds=120)
 tls_spec = ServerSpec("milvus-tls", "2.3.5", _with_tls(mutual=False), ready_seconds=120)
 mutual_tls_spec = ServerSpec(

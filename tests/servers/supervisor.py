@@ -21,27 +21,27 @@ POLL_SECONDS = 0.2
 PATIENCE_SECONDS = 5.0
 
 
-def group_is_empty() -> bool:
-    """Whether this process is the only one left in its group, zombies of others aside."""
-    mine = os.getpgrp()
+def members(group: int) -> list[int]:
+    """The processes of a group that live: zombies do not."""
+    found = []
     for entry in os.scandir("/proc"):
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+        if not entry.name.isdigit():
             continue
         try:
             with open(f"/proc/{entry.name}/stat", encoding="ascii", errors="replace") as stat:
-                state, _parent, group = stat.read().rpartition(")")[2].split()[:3]
+                state, _parent, its_group = stat.read().rpartition(")")[2].split()[:3]
         except OSError:
             continue
-        if int(group) == mine and state != "Z":
-            return False
-    return True
+        if int(its_group) == group and state != "Z":
+            found.append(int(entry.name))
+    return found
 
 
 def stop_group(child: subprocess.Popen[bytes]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.killpg(0, signal.SIGTERM)
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not group_is_empty() and time.monotonic() < deadline:
+    while members(os.getpgrp()) != [os.getpid()] and time.monotonic() < deadline:
         child.poll()
         time.sleep(POLL_SECONDS / 4)
 

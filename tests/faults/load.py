@@ -1,0 +1,317 @@
+"""Batches of rows, the calls that change or read them, and what has to be there afterwards.
+
+Rows follow from their key and version, so whoever reads one knows whether it is right. Each batch
+is touched by one call at a time: what the server may hold of it is known after every call, also
+after one that failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import grpc
+import pymilvus
+from pymilvus import DataType, MilvusException
+
+from milvus_native import AsyncMilvusClient, MilvusClient
+from milvus_native.calls import NOT_SENT_AGAIN
+
+DIM = 8
+ROWS = 5  # of a batch
+NOTHING = 0  # the version of rows that are not there
+EVERYTHING = 16_384  # rows that one query may return
+
+PATIENCE = 120.0  # seconds beyond its deadline after which a call is said to hang
+
+
+def create(uri: str, name: str) -> None:
+    """The collection, by pymilvus and past the proxy. Reads see all that was written."""
+    client = pymilvus.MilvusClient(uri)
+    schema = client.create_schema(auto_id=False)
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=DIM)
+    schema.add_field("version", DataType.INT64)
+    schema.add_field("text", DataType.VARCHAR, max_length=100)
+    index = client.prepare_index_params()
+    index.add_index("vector", index_type="FLAT", metric_type="L2")
+    client.create_collection(name, schema=schema, index_params=index, consistency_level="Strong")
+    client.close()
+
+
+def row(key: int, version: int) -> dict[str, Any]:
+    """Exact in float32, and another one for each key and version."""
+    vector = [float(key), float(version), *(float(key * i % 101) for i in range(2, DIM))]
+    return {"id": key, "vector": vector, "version": version, "text": f"{key} in version {version}"}
+
+
+def is_right(found: Any) -> bool:
+    """Whether what the server gave for a row is what was once written, as a whole."""
+    return dict(found) == row(found["id"], found["version"])
+
+
+@dataclass
+class Batch:
+    """`version` is what is there for sure, unless `doubt` is what may be there instead."""
+
+    first: int
+    version: int = NOTHING
+    doubt: int | None = None
+
+    @property
+    def keys(self) -> list[int]:
+        return list(range(self.first, self.first + ROWS))
+
+    @property
+    def possible(self) -> set[int]:
+        return {self.version} if self.doubt is None else {self.version, self.doubt}
+
+
+class Op(NamedTuple):
+    """One call. `version` is what it makes of the batch."""
+
+    kind: str  # the client's method
+    batch: Batch
+    version: int = NOTHING
+
+    def call(self, client: Any, collection: str, timeout: float, **more: Any) -> Any:
+        keys = self.batch.keys
+        if self.kind in ("insert", "upsert"):
+            rows = [row(key, self.version) for key in keys]
+            return getattr(client, self.kind)(collection, rows, timeout=timeout, **more)
+        if self.kind == "delete":
+            return client.delete(collection, ids=keys, timeout=timeout, **more)
+        if self.kind == "query":
+            return client.query(
+                collection, ids=keys, output_fields=["*"], timeout=timeout, **more
+            )
+        assert self.kind == "search"
+        wanted = row(keys[-1], self.batch.version)["vector"]
+        return client.search(
+            collection,
+            [wanted],
+            limit=1,
+            output_fields=["*"],
+            consistency_level="Strong",
+            timeout=timeout,
+            **more,
+        )
+
+    def settle(self, reply: Any) -> None:
+        """AssertionError unless it is the right reply."""
+        batch = self.batch
+        if self.kind == "insert":
+            assert reply["insert_count"] == ROWS, reply
+            assert list(reply["ids"]) == batch.keys, reply
+        elif self.kind == "upsert":
+            assert reply["upsert_count"] == ROWS, reply
+        elif self.kind == "query":
+            expected = [row(key, batch.version) for key in batch.keys] if batch.version else []
+            assert sorted(map(dict, reply), key=lambda r: r["id"]) == expected, reply
+        elif self.kind == "search":
+            [[hit]] = reply
+            assert hit["distance"] == 0.0, reply
+            assert dict(hit["entity"]) == row(batch.keys[-1], batch.version), reply
+        if self.kind in ("insert", "upsert", "delete"):
+            batch.version, batch.doubt = self.version, None
+
+    def failed(self, error: Exception) -> str:
+        """What the client says has become of the call; AssertionError if that is not allowed."""
+        what = verdict(error)
+        if what in ("may have acted", "out of time") and self.kind in (
+            "insert",
+            "upsert",
+            "delete",
+        ):
+            self.batch.doubt = self.version
+        if what == "may have acted":
+            assert self.kind == "insert", f"{self.kind} may be sent again: {error!r}"
+        return what
+
+
+def verdict(error: Exception) -> str:
+    """What a failed call says of its fate. AssertionError for what callers are not told of."""
+    if isinstance(error, MilvusException):
+        text = str(error)
+        if NOT_SENT_AGAIN in text:
+            assert isinstance(error.code, grpc.StatusCode), repr(error)
+            return "may have acted"
+        if "Retry timeout" in text:
+            return "out of time"
+        if "Fail connecting" in text:
+            return "not connected"
+        assert isinstance(error.code, int), repr(error)
+        assert "Unexpected error" not in text, repr(error)
+        return "refused"  # by the server, in so many words
+    assert isinstance(error, grpc.RpcError), repr(error)
+    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED, repr(error)
+    return "out of time"
+
+
+class Outcome(NamedTuple):
+    op: Op
+    verdict: str  # "done", or what Op.failed says
+    error: Exception | None
+    seconds: float
+
+
+class Crowd:
+    """One client of either kind, many calls at once.
+
+    `answered` counts the calls that are over, for those who want something to happen meanwhile.
+    """
+
+    def __init__(self, kind: str, uri: str, collection: str, **options: Any) -> None:
+        self.kind = kind
+        self.collection = collection
+        self.answered = 0
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.client: Any
+        if kind == "sync":
+            self.client = MilvusClient(uri, **options)
+        else:
+            self._loop = asyncio.new_event_loop()
+            self.client = AsyncMilvusClient(uri, **options)
+
+    def __enter__(self) -> Crowd:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._loop is None:
+            self.client.close()
+        else:
+            self._loop.run_until_complete(self.client.close())
+            self._loop.close()
+
+    def gather(
+        self,
+        ops: Iterable[Op],
+        timeout: float,
+        *,
+        in_flight: int = 1000,
+        meanwhile: Callable[[], None] | None = None,
+        **more: Any,
+    ) -> list[Outcome]:
+        """Makes the calls, `in_flight` of them at a time, and waits for all.
+
+        Each outcome is settled with its batch, in the order in which the calls end. `meanwhile`
+        runs in a thread beside them.
+        """
+        ops = list(ops)
+        with ThreadPoolExecutor(1) as aside:
+            future = None if meanwhile is None else aside.submit(meanwhile)
+            if self._loop is None:
+                outcomes = self._in_threads(ops, timeout, min(in_flight, 32), more)
+            else:
+                outcomes = self._loop.run_until_complete(
+                    asyncio.wait_for(
+                        self._in_tasks(ops, timeout, in_flight, more), 2 * (timeout + PATIENCE)
+                    )
+                )
+            if future is not None:
+                future.result()
+        for outcome in outcomes:
+            assert outcome.seconds < timeout + PATIENCE, f"hung: {outcome}"
+        return outcomes
+
+    def _in_threads(
+        self, ops: list[Op], timeout: float, threads: int, more: dict[str, Any]
+    ) -> list[Outcome]:
+        def work(op: Op) -> Outcome:
+            started = time.monotonic()
+            try:
+                reply = op.call(self.client, self.collection, timeout, **more)
+            except Exception as error:
+                return self._end(op, error, started)
+            return self._end(op, reply, started)
+
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(work, ops))
+
+    async def _in_tasks(
+        self, ops: list[Op], timeout: float, in_flight: int, more: dict[str, Any]
+    ) -> list[Outcome]:
+        places = asyncio.Semaphore(in_flight)
+
+        async def work(op: Op) -> Outcome:
+            async with places:
+                started = time.monotonic()
+                try:
+                    reply = await op.call(self.client, self.collection, timeout, **more)
+                except Exception as error:
+                    return self._end(op, error, started)
+                return self._end(op, reply, started)
+
+        return await asyncio.gather(*(work(op) for op in ops))
+
+    def _end(self, op: Op, result: Any, started: float) -> Outcome:
+        seconds = time.monotonic() - started
+        with self._lock:
+            self.answered += 1
+        if isinstance(result, Exception):
+            return Outcome(op, op.failed(result), result, seconds)
+        op.settle(result)
+        return Outcome(op, "done", None, seconds)
+
+    def until_answered(self, count: int) -> None:
+        """Waits for so many more calls; for `meanwhile`."""
+        goal = self.answered + count
+        for _ in range(int(PATIENCE / 0.005)):
+            if self.answered >= goal:
+                return
+            time.sleep(0.005)
+        raise AssertionError(f"{goal - self.answered} of {count} calls are not answered")
+
+
+class Findings(NamedTuple):
+    """What a witness finds in the collection."""
+
+    rows: dict[int, int]  # key to version
+    count: int  # what count(*) says
+
+
+def look(uri: str, collection: str) -> Findings:
+    """All there is, read by pymilvus past the proxy. AssertionError for a row that is wrong."""
+    witness = pymilvus.MilvusClient(uri)
+    try:
+        everything = {"filter": "id >= 0", "consistency_level": "Strong"}
+        [counted] = witness.query(collection, output_fields=["count(*)"], **everything)
+        found = witness.query(collection, output_fields=["*"], limit=EVERYTHING, **everything)
+    finally:
+        witness.close()
+    assert all(map(is_right, found)), [r for r in found if not is_right(r)]
+    rows = {r["id"]: r["version"] for r in found}
+    assert len(rows) == len(found), "a key is there twice"
+    return Findings(rows, counted["count(*)"])
+
+
+def look_when_settled(uri: str, collection: str) -> Findings:
+    """Once nothing changes any more: what a server still has under way is not given up with the
+    connection it came on."""
+    before = look(uri, collection)
+    same = 0
+    while same < 3:
+        time.sleep(0.3)
+        now = look(uri, collection)
+        same = same + 1 if now == before else 0
+        before = now
+    return before
+
+
+def check(batches: Iterable[Batch], findings: Findings) -> None:
+    """AssertionError unless each batch is there as it must, and nothing else, and nothing twice."""
+    expected_keys = set()
+    for batch in batches:
+        for key in batch.keys:
+            version = findings.rows.get(key, NOTHING)
+            assert version in batch.possible, (key, version, batch)
+            if version:
+                expected_keys.add(key)
+    assert findings.rows.keys() == expected_keys
+    assert findings.count == len(findings.rows), "rows are there twice"
