@@ -1,26 +1,35 @@
-"""Both real servers, and a collection on them."""
+"""Both real servers, a collection on each, and batches of rows that no other test has."""
 
 from __future__ import annotations
 
+import itertools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pymilvus
 import pytest
 
 from tests.servers import Server
 
-from .load import create
+from .load import ROWS, Batch, create
+
+_numbers = itertools.count()
 
 
-@pytest.fixture(params=["lite", "2.3.5"])
+@pytest.fixture
+def batches() -> Callable[[int], list[Batch]]:
+    """So many, of which no row is there."""
+    return lambda count: [Batch(ROWS * next(_numbers)) for _ in range(count)]
+
+
+@pytest.fixture(scope="module", params=["lite", "2.3.5"])
 def server(request: pytest.FixtureRequest) -> Server:
     fixtures = {"lite": "lite_server", "2.3.5": "milvus_server"}
     found: Server = request.getfixturevalue(fixtures[request.param])
     return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def collection(server: Server) -> Iterator[str]:
     name = f"faults_{uuid.uuid4().hex[:12]}"
     create(server.uri, name)

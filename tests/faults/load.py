@@ -270,48 +270,66 @@ class Crowd:
 
 
 class Findings(NamedTuple):
-    """What a witness finds in the collection."""
+    """What a witness finds of some batches."""
 
-    rows: dict[int, int]  # key to version
+    versions: dict[int, int]  # by key
     count: int  # what count(*) says
 
 
-def look(uri: str, collection: str) -> Findings:
-    """All there is, read by pymilvus past the proxy. AssertionError for a row that is wrong."""
+def look(uri: str, collection: str, batches: Iterable[Batch]) -> Findings:
+    """Read by pymilvus past the proxy. AssertionError for a row that is wrong, or there twice."""
+    firsts = [batch.first for batch in batches]
+    where = f"id >= {min(firsts)} and id < {max(firsts) + ROWS}"
     witness = pymilvus.MilvusClient(uri)
     try:
-        everything = {"filter": "id >= 0", "consistency_level": "Strong"}
-        [counted] = witness.query(collection, output_fields=["count(*)"], **everything)
-        found = witness.query(collection, output_fields=["*"], limit=EVERYTHING, **everything)
+        asked: dict[str, Any] = {"filter": where, "consistency_level": "Strong"}
+        [counted] = witness.query(collection, output_fields=["count(*)"], **asked)
+        found = witness.query(collection, output_fields=["*"], limit=EVERYTHING, **asked)
     finally:
         witness.close()
-    assert all(map(is_right, found)), [r for r in found if not is_right(r)]
-    rows = {r["id"]: r["version"] for r in found}
-    assert len(rows) == len(found), "a key is there twice"
-    return Findings(rows, counted["count(*)"])
+    wrong = [given for given in found if not is_right(given)]
+    assert not wrong
+    versions = {given["id"]: given["version"] for given in found}
+    assert len(versions) == len(found), "a key is there twice"
+    return Findings(versions, counted["count(*)"])
 
 
-def look_when_settled(uri: str, collection: str) -> Findings:
-    """Once nothing changes any more: what a server still has under way is not given up with the
-    connection it came on."""
-    before = look(uri, collection)
-    same = 0
-    while same < 3:
+def look_when_settled(uri: str, collection: str, batches: Iterable[Batch]) -> Findings:
+    """Once nothing changes any more: what a server has under way goes on when its connection is
+    lost, or when the caller has given it up."""
+    batches = list(batches)
+    found, same = look(uri, collection, batches), 0
+    while same < 2:
         time.sleep(0.3)
-        now = look(uri, collection)
-        same = same + 1 if now == before else 0
-        before = now
-    return before
+        now = look(uri, collection, batches)
+        same = same + 1 if now == found else 0
+        found = now
+    return found
 
 
-def check(batches: Iterable[Batch], findings: Findings) -> None:
+def check(batches: Iterable[Batch], found: Findings) -> None:
     """AssertionError unless each batch is there as it must, and nothing else, and nothing twice."""
-    expected_keys = set()
+    expected = set()
     for batch in batches:
         for key in batch.keys:
-            version = findings.rows.get(key, NOTHING)
+            version = found.versions.get(key, NOTHING)
             assert version in batch.possible, (key, version, batch)
             if version:
-                expected_keys.add(key)
-    assert findings.rows.keys() == expected_keys
-    assert findings.count == len(findings.rows), "rows are there twice"
+                expected.add(key)
+    assert found.versions.keys() == expected
+    assert found.count == len(found.versions), "rows are there twice"
+
+
+def put_right(crowd: Crowd, batches: Iterable[Batch], timeout: float) -> None:
+    """Upserts again what is in doubt: afterwards nothing is."""
+    batches = list(batches)
+    again = [Op("upsert", batch, 7) for batch in batches if batch.doubt is not None]
+    for outcome in crowd.gather(again, timeout):
+        assert outcome.verdict == "done", outcome
+    assert all(batch.doubt is None for batch in batches)
+
+
+def all_done(outcomes: Iterable[Outcome]) -> None:
+    """AssertionError for the first that is not."""
+    for outcome in outcomes:
+        assert outcome.verdict == "done", outcome

@@ -177,6 +177,8 @@ class FaultProxy:
         ]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_EXCEPTION)
+        except asyncio.CancelledError:
+            pass  # `drop`; asyncio's streams log it as a fault if it gets through to them
         finally:
             for pump in pumps:
                 pump.cancel()
