@@ -24,6 +24,7 @@ from milvus_native.calls import NOT_SENT_AGAIN
 
 DIM = 8
 ROWS = 5  # of a batch
+WRITES = ("insert", "upsert", "delete")
 NOTHING = 0  # the version of rows that are not there
 EVERYTHING = 16_384  # rows that one query may return
 
@@ -42,6 +43,22 @@ def create(uri: str, name: str) -> None:
     index.add_index("vector", index_type="FLAT", metric_type="L2")
     client.create_collection(name, schema=schema, index_params=index, consistency_level="Strong")
     client.close()
+
+
+def load(uri: str, name: str, seconds: float) -> None:
+    """Makes the collection readable on a server that has just been started, once it can be."""
+    by = time.monotonic() + seconds
+    while True:
+        client = pymilvus.MilvusClient(uri)
+        try:
+            client.load_collection(name)
+            return
+        except MilvusException:
+            if time.monotonic() > by:
+                raise
+        finally:
+            client.close()
+        time.sleep(0.5)
 
 
 def row(key: int, version: int) -> dict[str, Any]:
@@ -87,9 +104,7 @@ class Op(NamedTuple):
         if self.kind == "delete":
             return client.delete(collection, ids=keys, timeout=timeout, **more)
         if self.kind == "query":
-            return client.query(
-                collection, ids=keys, output_fields=["*"], timeout=timeout, **more
-            )
+            return client.query(collection, ids=keys, output_fields=["*"], timeout=timeout, **more)
         assert self.kind == "search"
         wanted = row(keys[-1], self.batch.version)["vector"]
         return client.search(
@@ -117,17 +132,13 @@ class Op(NamedTuple):
             [[hit]] = reply
             assert hit["distance"] == 0.0, reply
             assert dict(hit["entity"]) == row(batch.keys[-1], batch.version), reply
-        if self.kind in ("insert", "upsert", "delete"):
+        if self.kind in WRITES:
             batch.version, batch.doubt = self.version, None
 
     def failed(self, error: Exception) -> str:
         """What the client says has become of the call; AssertionError if that is not allowed."""
         what = verdict(error)
-        if what in ("may have acted", "out of time") and self.kind in (
-            "insert",
-            "upsert",
-            "delete",
-        ):
+        if self.kind in WRITES and what != "not connected":
             self.batch.doubt = self.version
         if what == "may have acted":
             assert self.kind == "insert", f"{self.kind} may be sent again: {error!r}"
@@ -163,12 +174,13 @@ class Outcome(NamedTuple):
 class Crowd:
     """One client of either kind, many calls at once.
 
-    `answered` counts the calls that are over, for those who want something to happen meanwhile.
+    `begun` and `answered` count calls, for those who want something to happen meanwhile.
     """
 
     def __init__(self, kind: str, uri: str, collection: str, **options: Any) -> None:
         self.kind = kind
         self.collection = collection
+        self.begun = 0
         self.answered = 0
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -224,7 +236,7 @@ class Crowd:
         self, ops: list[Op], timeout: float, threads: int, more: dict[str, Any]
     ) -> list[Outcome]:
         def work(op: Op) -> Outcome:
-            started = time.monotonic()
+            started = self._begin()
             try:
                 reply = op.call(self.client, self.collection, timeout, **more)
             except Exception as error:
@@ -241,7 +253,7 @@ class Crowd:
 
         async def work(op: Op) -> Outcome:
             async with places:
-                started = time.monotonic()
+                started = self._begin()
                 try:
                     reply = await op.call(self.client, self.collection, timeout, **more)
                 except Exception as error:
@@ -249,6 +261,11 @@ class Crowd:
                 return self._end(op, reply, started)
 
         return await asyncio.gather(*(work(op) for op in ops))
+
+    def _begin(self) -> float:
+        with self._lock:
+            self.begun += 1
+        return time.monotonic()
 
     def _end(self, op: Op, result: Any, started: float) -> Outcome:
         seconds = time.monotonic() - started
@@ -259,14 +276,12 @@ class Crowd:
         op.settle(result)
         return Outcome(op, "done", None, seconds)
 
-    def until_answered(self, count: int) -> None:
-        """Waits for so many more calls; for `meanwhile`."""
-        goal = self.answered + count
-        for _ in range(int(PATIENCE / 0.005)):
-            if self.answered >= goal:
-                return
+    def until(self, happened: Callable[[], bool]) -> None:
+        """Waits for something that its calls bring about; for `meanwhile`."""
+        by = time.monotonic() + PATIENCE
+        while not happened():
+            assert time.monotonic() < by, f"{self.begun} calls begun, {self.answered} answered"
             time.sleep(0.005)
-        raise AssertionError(f"{goal - self.answered} of {count} calls are not answered")
 
 
 class Findings(NamedTuple):
@@ -320,13 +335,16 @@ def check(batches: Iterable[Batch], found: Findings) -> None:
     assert found.count == len(found.versions), "rows are there twice"
 
 
-def put_right(crowd: Crowd, batches: Iterable[Batch], timeout: float) -> None:
-    """Upserts again what is in doubt: afterwards nothing is."""
-    batches = list(batches)
-    again = [Op("upsert", batch, 7) for batch in batches if batch.doubt is not None]
-    for outcome in crowd.gather(again, timeout):
-        assert outcome.verdict == "done", outcome
-    assert all(batch.doubt is None for batch in batches)
+def put_right(crowd: Crowd, outcomes: Iterable[Outcome], timeout: float) -> None:
+    """Makes the writes that failed again, inserts by upsert: afterwards nothing is in doubt."""
+    again = []
+    for op in (outcome.op for outcome in outcomes if outcome.verdict != "done"):
+        if op.kind == "delete":
+            again.append(op)
+        elif op.version:
+            again.append(Op("upsert", op.batch, op.version + 1))
+    all_done(crowd.gather(again, timeout))
+    assert all(op.batch.doubt is None for op in again)
 
 
 def all_done(outcomes: Iterable[Outcome]) -> None:

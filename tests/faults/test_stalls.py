@@ -71,7 +71,7 @@ def test_time_runs_out(
         assert any(outcome.verdict == "out of time" for outcome in outcomes)
         proxy.calm()
         check(old + new, look_when_settled(server.uri, collection, old + new))
-        put_right(crowd, new, TIMEOUT)
+        put_right(crowd, outcomes, TIMEOUT)
         check(old + new, look(server.uri, collection, old + new))
 
 

@@ -1,6 +1,6 @@
 """Real Milvus servers for the tests, each a process of its own on free ports of this machine."""
 
-from .lite import lite_spec
+from .lite import lite_spec, mortal_lite_spec
 from .mortal import MortalServer
 from .shared import Server, ServerSpec, join, wait_until_gone
 from .standalone import auth_spec, milvus_spec, mortal_milvus_spec, mutual_tls_spec, tls_spec
@@ -13,6 +13,7 @@ __all__ = [
     "join",
     "lite_spec",
     "milvus_spec",
+    "mortal_lite_spec",
     "mortal_milvus_spec",
     "mutual_tls_spec",
     "tls_spec",
