@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import grpc
@@ -74,11 +74,11 @@ def is_right(found: Any) -> bool:
 
 @dataclass
 class Batch:
-    """`version` is what is there for sure, unless `doubt` is what may be there instead."""
+    """`version` is there, unless one of `doubts` is, which calls that failed may have made."""
 
     first: int
     version: int = NOTHING
-    doubt: int | None = None
+    doubts: set[int] = field(default_factory=set)
 
     @property
     def keys(self) -> list[int]:
@@ -86,7 +86,7 @@ class Batch:
 
     @property
     def possible(self) -> set[int]:
-        return {self.version} if self.doubt is None else {self.version, self.doubt}
+        return {self.version, *self.doubts}
 
 
 class Op(NamedTuple):
@@ -133,13 +133,14 @@ class Op(NamedTuple):
             assert hit["distance"] == 0.0, reply
             assert dict(hit["entity"]) == row(batch.keys[-1], batch.version), reply
         if self.kind in WRITES:
-            batch.version, batch.doubt = self.version, None
+            batch.version = self.version
+            batch.doubts.clear()
 
     def failed(self, error: Exception) -> str:
         """What the client says has become of the call; AssertionError if that is not allowed."""
         what = verdict(error)
         if self.kind in WRITES and what != "not connected":
-            self.batch.doubt = self.version
+            self.batch.doubts.add(self.version)
         if what == "may have acted":
             assert self.kind == "insert", f"{self.kind} may be sent again: {error!r}"
         return what
@@ -344,7 +345,7 @@ def put_right(crowd: Crowd, outcomes: Iterable[Outcome], timeout: float) -> None
         elif op.version:
             again.append(Op("upsert", op.batch, op.version + 1))
     all_done(crowd.gather(again, timeout))
-    assert all(op.batch.doubt is None for op in again)
+    assert not any(op.batch.doubts for op in again)
 
 
 def all_done(outcomes: Iterable[Outcome]) -> None:
