@@ -25,7 +25,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -38,7 +38,6 @@ from tests.faults.load import (  # noqa: E402
     Batch,
     Op,
     check,
-    create,
     look_when_settled,
 )
 from tests.servers import MortalServer, mortal_lite_spec, mortal_milvus_spec  # noqa: E402
@@ -171,10 +170,10 @@ async def work_in_task(soak: Soak, client: AsyncMilvusClient, worker: int) -> No
         soak.failed(error)
 
 
-def aside(*arguments: str) -> None:
-    """Runs a function of tests.faults.load in a process of its own: pymilvus is not on trial."""
-    call = "import sys; from tests.faults import load; load.load(sys.argv[1], sys.argv[2], 120)"
-    command = [sys.executable, "-c", call, *arguments]
+def aside(function: str, uri: str) -> None:
+    """Runs one of tests.faults.load in a process of its own: pymilvus is not on trial."""
+    program = f"import sys; from tests.faults import load; load.{function}(*sys.argv[1:])"
+    command = [sys.executable, "-c", program, uri, COLLECTION]
     subprocess.run(command, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
 
 
@@ -197,11 +196,18 @@ def disturb(soak: Soak, server: MortalServer, stop_every: float, kill_every: flo
                 else:
                     server.kill()
                     server.start()
-                    aside(server.uri, COLLECTION)
+                    aside("load", server.uri)
                 soak.faults[what] += 1
                 due[what] = time.monotonic() + (stop_every if what == "stop" else kill_every)
     except BaseException as error:
         soak.failed(error)
+
+
+class Result(NamedTuple):
+    samples: list[tuple[int, int]]  # resident bytes and open files
+    stats: list[dict[str, Any]]  # of both clients
+    opened: int  # files, when all calls were over
+    left: int  # of those, once the clients were closed
 
 
 class Proxy:
@@ -252,8 +258,11 @@ def measure(soak: Soak, seconds: float) -> list[tuple[int, int]]:
     return samples
 
 
-async def run(soak: Soak, uri: str, seconds: float) -> tuple[list[tuple[int, int]], list[Any]]:
-    """The load for so long. What was measured, and the statistics of both clients."""
+async def run(soak: Soak, uri: str, seconds: float, disturber: threading.Thread) -> Result:
+    """The load for so long."""
+    gc.collect()
+    before = open_files()
+    disturber.start()
     with MilvusClient(uri) as client:
         async with AsyncMilvusClient(uri) as async_client:
             threads = [
@@ -268,9 +277,12 @@ async def run(soak: Soak, uri: str, seconds: float) -> tuple[list[tuple[int, int
             ]
             samples = await asyncio.to_thread(measure, soak, seconds)
             await asyncio.gather(*tasks)
-            for thread in threads:
+            for thread in (*threads, disturber):
                 await asyncio.to_thread(thread.join)
-            return samples, [client.stats(), async_client.stats()]
+            gc.collect()
+            opened = open_files() - before
+            stats = [client.stats(), async_client.stats()]
+    return Result(samples, stats, opened, open_files() - before)
 
 
 def put_right(soak: Soak, uri: str) -> None:
@@ -281,53 +293,48 @@ def put_right(soak: Soak, uri: str) -> None:
             op.settle(op.call(client, COLLECTION, 60.0))
 
 
-def grown(samples: list[tuple[int, int]]) -> tuple[int, int]:
-    """By how much memory and files have grown from the second fifth to the last one. The least
-    that was seen counts: what a call needs for its own time is no growth."""
+def grown(samples: list[tuple[int, int]]) -> int:
+    """By how many bytes memory has grown from the second fifth to the last one. The least that was
+    seen counts: what a call needs for its own time is no growth."""
     fifth = len(samples) // 5
-    early, late = samples[fifth : 2 * fifth], samples[-fifth:]
-    memory = min(s[0] for s in late) - min(s[0] for s in early)
-    return memory, min(s[1] for s in late) - min(s[1] for s in early)
+    return min(s[0] for s in samples[-fifth:]) - min(s[0] for s in samples[fifth : 2 * fifth])
 
 
-def report(soak: Soak, samples: list[tuple[int, int]], stats: list[Any]) -> None:
-    if not samples:
-        return
+def report(soak: Soak, result: Result) -> None:
+    samples = result.samples
     print(f"calls: {sum(soak.told.values())}")
     for (kind, what), count in sorted(soak.told.items()):
         print(f"  {kind:8} {what:16} {count:>8}")
     print("faults:", ", ".join(f"{count} {kind}" for kind, count in sorted(soak.faults.items())))
-    for kind, figures in zip(("sync", "async"), stats, strict=True):
+    for kind, figures in zip(("sync", "async"), result.stats, strict=True):
         names = ("calls", "retries", "reconnects", "bytes_sent", "bytes_received")
         print(f"{kind}:", ", ".join(f"{figures[name]} {name}" for name in names))
     print(f"latest end of a call after its deadline: {soak.longest:.2f} s")
-    print(
-        f"resident: {samples[0][0] / 1e6:.2f} MB at first, {samples[-1][0] / 1e6:.2f} in the end; "
-        f"open files: {samples[0][1]} at first, {samples[-1][1]} in the end"
-    )
+    if samples:
+        print(
+            f"resident: {samples[0][0] / 1e6:.2f} MB at first, {samples[-1][0] / 1e6:.2f} in the "
+            f"end; open files: {samples[0][1]} at first, {samples[-1][1]} in the end, "
+            f"{max(sample[1] for sample in samples)} at most"
+        )
 
 
 def soak_server(options: argparse.Namespace, server: MortalServer) -> int:
     soak = Soak(options.rate, options.seed)
-    create(server.uri, COLLECTION)
+    aside("create", server.uri)
     proxy = Proxy(server.server.port, options.seed)
     proxy.tell("fierce")
-    gc.collect()
-    before = open_files()
     disturber = threading.Thread(
         target=disturb, args=(soak, server, options.stop_every, options.kill_every)
     )
-    disturber.start()
-    samples, stats = asyncio.run(run(soak, proxy.uri, options.minutes * 60))
-    disturber.join()
-    after = open_files()
+    result = asyncio.run(run(soak, proxy.uri, options.minutes * 60, disturber))
     soak.faults.update(proxy.tell("calm"))
     proxy.close()
-    report(soak, samples, stats)
+    report(soak, result)
     for failure in soak.failures:
         raise failure
+    assert soak.faults.total(), "no fault has struck"
 
-    aside(server.uri, COLLECTION)
+    aside("load", server.uri)
     check(soak.slots, look_when_settled(server.uri, COLLECTION, soak.slots))
     doubtful = sum(bool(slot.doubts) for slot in soak.slots)
     put_right(soak, server.uri)
@@ -336,13 +343,16 @@ def soak_server(options: argparse.Namespace, server: MortalServer) -> int:
     assert not any(slot.doubts for slot in soak.slots)
     print(f"rows: {found.count}, all as they must be; {doubtful} batches were in doubt")
 
-    memory, files = grown(samples)
-    print(f"grown from the second fifth to the last one: {memory} bytes, {files} files")
-    if memory > ALLOWED_GROWTH:
+    growth = grown(result.samples)
+    print(f"memory has grown by {growth} bytes from the second fifth to the last one")
+    if growth > ALLOWED_GROWTH:
         print("memory grows", file=sys.stderr)
         return 1
-    if files > 0 or after > before:
-        print(f"files are left open: {before} before, {after} after", file=sys.stderr)
+    connections = sum(figures["open_connections"] for figures in result.stats)
+    print(f"open when all was over: {result.opened} files, {connections} connections", end=", ")
+    print(f"{result.left} files after the clients were closed")
+    if result.opened != connections or result.left:
+        print("files are left open", file=sys.stderr)
         return 1
     return 0
 

@@ -45,7 +45,7 @@ def create(uri: str, name: str) -> None:
     client.close()
 
 
-def load(uri: str, name: str, seconds: float) -> None:
+def load(uri: str, name: str, seconds: float = 120.0) -> None:
     """Makes the collection readable on a server that has just been started, once it can be."""
     by = time.monotonic() + seconds
     while True:
