@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import pymilvus
 import pytest
 
 from tests.servers import Server
@@ -22,18 +21,24 @@ def batches() -> Callable[[int], list[Batch]]:
     return lambda count: [Batch(ROWS * next(_numbers)) for _ in range(count)]
 
 
-@pytest.fixture(scope="module", params=["lite", "2.3.5"])
+@pytest.fixture(params=["lite", "2.3.5"])
 def server(request: pytest.FixtureRequest) -> Server:
     fixtures = {"lite": "lite_server", "2.3.5": "milvus_server"}
     found: Server = request.getfixturevalue(fixtures[request.param])
     return found
 
 
-@pytest.fixture(scope="module")
-def collection(server: Server) -> Iterator[str]:
-    name = f"faults_{uuid.uuid4().hex[:12]}"
-    create(server.uri, name)
-    yield name
-    client = pymilvus.MilvusClient(server.uri)
-    client.drop_collection(name)
-    client.close()
+@pytest.fixture(scope="session")
+def _collections() -> dict[str, str]:
+    """By the server's URI. They go with the servers."""
+    return {}
+
+
+@pytest.fixture
+def collection(server: Server, _collections: dict[str, str]) -> str:
+    """One for all tests of this process."""
+    if server.uri not in _collections:
+        name = f"faults_{uuid.uuid4().hex[:12]}"
+        create(server.uri, name)
+        _collections[server.uri] = name
+    return _collections[server.uri]

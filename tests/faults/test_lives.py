@@ -37,7 +37,7 @@ from .load import (
 KINDS = ("sync", "async")
 TIMEOUT = 100.0
 IN_FLIGHT = 16
-STOPPED = 3.0  # seconds
+STOPPED = 2.0  # seconds
 COLLECTION = "things"
 
 

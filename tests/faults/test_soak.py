@@ -11,8 +11,8 @@ SOAK = Path(__file__).parents[2] / "tools" / "soak_faults.py"
 
 def test_soak() -> None:
     """Every reply is right, no row is lost or there twice, memory and open files stay."""
-    options = ["--server", "lite", "--minutes", "0.4", "--rate", "80"]
-    options += ["--stop-every", "6", "--kill-every", "10"]
+    options = ["--server", "lite", "--minutes", "0.3", "--rate", "80"]
+    options += ["--stop-every", "5", "--kill-every", "7"]
     done = subprocess.run(
         [sys.executable, str(SOAK), *options],
         capture_output=True,
