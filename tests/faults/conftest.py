@@ -21,10 +21,13 @@ def batches() -> Callable[[int], list[Batch]]:
     return lambda count: [Batch(ROWS * next(_numbers)) for _ in range(count)]
 
 
+SERVERS = {"lite": "lite_server", "2.3.5": "milvus_server", "2.3.5 TLS": "milvus_tls_server"}
+
+
 @pytest.fixture(params=["lite", "2.3.5"])
 def server(request: pytest.FixtureRequest) -> Server:
-    fixtures = {"lite": "lite_server", "2.3.5": "milvus_server"}
-    found: Server = request.getfixturevalue(fixtures[request.param])
+    """One of SERVERS."""
+    found: Server = request.getfixturevalue(SERVERS[request.param])
     return found
 
 
@@ -39,6 +42,6 @@ def collection(server: Server, _collections: dict[str, str]) -> str:
     """One for all tests of this process."""
     if server.uri not in _collections:
         name = f"faults_{uuid.uuid4().hex[:12]}"
-        create(server.uri, name)
+        create(server.uri, name, **server.options)
         _collections[server.uri] = name
     return _collections[server.uri]

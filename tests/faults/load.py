@@ -31,9 +31,9 @@ EVERYTHING = 16_384  # rows that one query may return
 PATIENCE = 120.0  # seconds beyond its deadline after which a call is said to hang
 
 
-def create(uri: str, name: str) -> None:
+def create(uri: str, name: str, **options: Any) -> None:
     """The collection, by pymilvus and past the proxy. Reads see all that was written."""
-    client = pymilvus.MilvusClient(uri)
+    client = pymilvus.MilvusClient(uri, **options)
     schema = client.create_schema(auto_id=False)
     schema.add_field("id", DataType.INT64, is_primary=True)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=DIM)
@@ -292,11 +292,11 @@ class Findings(NamedTuple):
     count: int  # what count(*) says
 
 
-def look(uri: str, collection: str, batches: Iterable[Batch]) -> Findings:
+def look(uri: str, collection: str, batches: Iterable[Batch], **options: Any) -> Findings:
     """Read by pymilvus past the proxy. AssertionError for a row that is wrong, or there twice."""
     firsts = [batch.first for batch in batches]
     where = f"id >= {min(firsts)} and id < {max(firsts) + ROWS}"
-    witness = pymilvus.MilvusClient(uri)
+    witness = pymilvus.MilvusClient(uri, **options)
     try:
         asked: dict[str, Any] = {"filter": where, "consistency_level": "Strong"}
         [counted] = witness.query(collection, output_fields=["count(*)"], **asked)
@@ -310,14 +310,16 @@ def look(uri: str, collection: str, batches: Iterable[Batch]) -> Findings:
     return Findings(versions, counted["count(*)"])
 
 
-def look_when_settled(uri: str, collection: str, batches: Iterable[Batch]) -> Findings:
+def look_when_settled(
+    uri: str, collection: str, batches: Iterable[Batch], **options: Any
+) -> Findings:
     """Once nothing changes any more: what a server has under way goes on when its connection is
-    lost, or when the caller has given it up."""
+    lost, or when the caller has given it up. `options` are a client's, as in `look`."""
     batches = list(batches)
-    found, same = look(uri, collection, batches), 0
+    found, same = look(uri, collection, batches, **options), 0
     while same < 2:
         time.sleep(0.3)
-        now = look(uri, collection, batches)
+        now = look(uri, collection, batches, **options)
         same = same + 1 if now == found else 0
         found = now
     return found

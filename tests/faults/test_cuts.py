@@ -23,9 +23,10 @@ PLANS: dict[str, Plan] = {
     "cuts": mixture(CUTS, most_bytes=30_000),
     "all": mixture(ALL, most_bytes=10_000, most_seconds=0.5),
 }
+SEEDS = range(int(os.environ.get("MVN_FAULT_SEEDS", "1")))
 CASES = [
-    (seed, plan) for seed in range(int(os.environ.get("MVN_FAULT_SEEDS", "1"))) for plan in PLANS
-]
+    (server, plan, seed) for server in ("lite", "2.3.5") for plan in PLANS for seed in SEEDS
+] + [("2.3.5 TLS", "all", seed) for seed in SEEDS]
 KINDS = ("sync", "async")
 
 
@@ -40,21 +41,22 @@ def mixed(source: random.Random, old: Iterable[Batch], new: Iterable[Batch]) -> 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("seed", "plan"), CASES)
+@pytest.mark.parametrize(("server", "plan", "seed"), CASES, indirect=["server"])
 def test_faults(
     server: Server,
     collection: str,
     batches: Callable[[int], list[Batch]],
     kind: str,
-    seed: int,
     plan: str,
+    seed: int,
 ) -> None:
     """Only inserts fail, saying that they may have been made; nothing is lost or there twice."""
     source = random.Random(seed)
+    scheme = server.uri.partition(":")[0]
     old, new = batches(60), batches(80)
     with (
         FaultProxy(server.port, seed=seed) as proxy,
-        Crowd(kind, proxy.uri, collection) as crowd,
+        Crowd(kind, f"{scheme}://127.0.0.1:{proxy.port}", collection, **server.options) as crowd,
     ):
         all_done(crowd.gather([Op("insert", batch, 1) for batch in old], TIMEOUT))
         proxy.fierce(PLANS[plan], BUDGET)
@@ -66,9 +68,10 @@ def test_faults(
         told = Counter((outcome.op.kind, outcome.verdict) for outcome in outcomes)
         assert set(told) <= {(op.kind, "done") for op in ops} | {("insert", "may have acted")}
 
-        check(old + new, look_when_settled(server.uri, collection, old + new))
+        every = old + new
+        check(every, look_when_settled(server.uri, collection, every, **server.options))
         put_right(crowd, outcomes, TIMEOUT)
-        check(old + new, look(server.uri, collection, old + new))
+        check(every, look(server.uri, collection, every, **server.options))
 
 
 @pytest.mark.parametrize("kind", KINDS)
