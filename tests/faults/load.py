@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
 import pymilvus
@@ -21,6 +21,8 @@ from pymilvus import DataType, MilvusException
 
 from milvus_native import AsyncMilvusClient, MilvusClient
 from milvus_native.calls import NOT_SENT_AGAIN
+
+T = TypeVar("T")
 
 DIM = 8
 ROWS = 5  # of a batch
@@ -202,6 +204,11 @@ class Crowd:
             self._loop.run_until_complete(self.client.close())
             self._loop.close()
 
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """On the loop of an async client. TimeoutError if it hangs."""
+        assert self._loop is not None
+        return self._loop.run_until_complete(asyncio.wait_for(work, 2 * PATIENCE))
+
     def gather(
         self,
         ops: Iterable[Op],
@@ -222,11 +229,7 @@ class Crowd:
             if self._loop is None:
                 outcomes = self._in_threads(ops, timeout, min(in_flight, 32), more)
             else:
-                outcomes = self._loop.run_until_complete(
-                    asyncio.wait_for(
-                        self._in_tasks(ops, timeout, in_flight, more), 2 * (timeout + PATIENCE)
-                    )
-                )
+                outcomes = self.run(self._in_tasks(ops, timeout, in_flight, more))
             if future is not None:
                 future.result()
         for outcome in outcomes:

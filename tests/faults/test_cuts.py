@@ -9,13 +9,14 @@ import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 
 from tests.servers import Server
 from tests.servers.fault_proxy import ALL, CUTS, FaultProxy, Plan, mixture
 
-from .load import Batch, Crowd, Op, all_done, check, look, look_when_settled, put_right
+from .load import Batch, Crowd, Op, all_done, check, look, look_when_settled, put_right, row
 
 TIMEOUT = 60.0
 BUDGET = 12  # faults, after which the connection holds: every call that may be made again succeeds
@@ -90,3 +91,42 @@ def test_inserts_made_again_when_asked(
         assert crowd.client.stats()["retries"] > 0
         all_done(crowd.gather([Op("upsert", batch, 2) for batch in new], TIMEOUT))
         check(new, look(server.uri, collection, new))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_iterator(
+    server: Server, collection: str, batches: Callable[[int], list[Batch]], kind: str
+) -> None:
+    """Pages come from several connections, and together have every row once."""
+    there = batches(80)
+    keys = [key for batch in there for key in batch.keys]
+    asked: dict[str, Any] = {
+        "filter": f"id >= {keys[0]} and id <= {keys[-1]}",
+        "output_fields": ["*"],
+        "batch_size": 16,
+        "consistency_level": "Strong",
+        "timeout": TIMEOUT,
+    }
+    found: list[Any] = []
+    with (
+        FaultProxy(server.port, seed=5) as proxy,
+        Crowd(kind, proxy.uri, collection) as crowd,
+    ):
+        all_done(crowd.gather([Op("insert", batch, 1) for batch in there], TIMEOUT))
+        proxy.fierce(mixture(CUTS, most_bytes=3_000), budget=6)
+        proxy.drop()
+
+        async def walk() -> None:
+            iterator = await crowd.client.query_iterator(collection, **asked)
+            while page := await iterator.next():
+                found.extend(page)
+            await iterator.close()
+
+        if kind == "async":
+            crowd.run(walk())
+        else:
+            with crowd.client.query_iterator(collection, **asked) as iterator:
+                while page := iterator.next():
+                    found.extend(page)
+    assert proxy.struck.total(), "no fault has struck"
+    assert sorted(map(dict, found), key=lambda r: r["id"]) == [row(key, 1) for key in keys]
