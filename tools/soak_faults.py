@@ -137,12 +137,12 @@ def work_in_thread(soak: Soak, client: MilvusClient, worker: int) -> None:
             for slot in source.sample(free(slots), 1):
                 op, timeout = slot.next_op(source), source.choice(TIMEOUTS)
                 started = time.monotonic()
-                result: Any
                 try:
-                    result = op.call(client, COLLECTION, timeout)
+                    reply = op.call(client, COLLECTION, timeout)
                 except Exception as error:
-                    result = error
-                soak.end(op, result, timeout, started)
+                    soak.end(op, error, timeout, started)
+                else:
+                    soak.end(op, reply, timeout, started)
     except BaseException as error:
         soak.failed(error)
 
@@ -153,7 +153,7 @@ async def work_in_task(soak: Soak, client: AsyncMilvusClient, worker: int) -> No
     async def one(slot: Slot) -> None:
         op, timeout = slot.next_op(source), source.choice(TIMEOUTS)
         started = time.monotonic()
-        call = asyncio.ensure_future(op.call(client, COLLECTION, timeout))
+        call: asyncio.Future[Any] = asyncio.ensure_future(op.call(client, COLLECTION, timeout))
         if source.random() < 0.03:
             await asyncio.wait([call], timeout=source.uniform(0, 0.02))
             call.cancel()
@@ -341,7 +341,7 @@ def soak_server(options: argparse.Namespace, server: MortalServer) -> int:
     found = look_when_settled(server.uri, COLLECTION, soak.slots)
     check(soak.slots, found)
     assert not any(slot.doubts for slot in soak.slots)
-    print(f"rows: {found.count}, all as they must be; {doubtful} batches were in doubt")
+    print(f"rows: {found.counted}, all as they must be; {doubtful} batches were in doubt")
 
     growth = grown(result.samples)
     print(f"memory has grown by {growth} bytes from the second fifth to the last one")

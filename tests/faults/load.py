@@ -292,7 +292,7 @@ class Findings(NamedTuple):
     """What a witness finds of some batches."""
 
     versions: dict[int, int]  # by key
-    count: int  # what count(*) says
+    counted: int  # what count(*) says
 
 
 def look(uri: str, collection: str, batches: Iterable[Batch], **options: Any) -> Findings:
@@ -338,7 +338,7 @@ def check(batches: Iterable[Batch], found: Findings) -> None:
             if version:
                 expected.add(key)
     assert found.versions.keys() == expected
-    assert found.count == len(found.versions), "rows are there twice"
+    assert found.counted == len(found.versions), "rows are there twice"
 
 
 def put_right(crowd: Crowd, outcomes: Iterable[Outcome], timeout: float) -> None:
