@@ -204,10 +204,10 @@ class Crowd:
             self._loop.run_until_complete(self.client.close())
             self._loop.close()
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
+    def run(self, work: Coroutine[Any, Any, T], seconds: float = 2 * PATIENCE) -> T:
         """On the loop of an async client. TimeoutError if it hangs."""
         assert self._loop is not None
-        return self._loop.run_until_complete(asyncio.wait_for(work, 2 * PATIENCE))
+        return self._loop.run_until_complete(asyncio.wait_for(work, seconds))
 
     def gather(
         self,
@@ -229,7 +229,8 @@ class Crowd:
             if self._loop is None:
                 outcomes = self._in_threads(ops, timeout, min(in_flight, 32), more)
             else:
-                outcomes = self.run(self._in_tasks(ops, timeout, in_flight, more))
+                work = self._in_tasks(ops, timeout, in_flight, more)
+                outcomes = self.run(work, 2 * (timeout + PATIENCE))
             if future is not None:
                 future.result()
         for outcome in outcomes:
