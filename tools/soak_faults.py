@@ -157,8 +157,9 @@ async def work_in_task(soak: Soak, client: AsyncMilvusClient, worker: int) -> No
         if source.random() < 0.03:
             await asyncio.wait([call], timeout=source.uniform(0, 0.02))
             call.cancel()
-        [result] = await asyncio.gather(call, return_exceptions=True)
-        soak.end(op, result, timeout, started)
+        await asyncio.wait([call])
+        error = asyncio.CancelledError() if call.cancelled() else call.exception()
+        soak.end(op, call.result() if error is None else error, timeout, started)
 
     try:
         while not soak.stop.is_set():

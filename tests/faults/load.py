@@ -300,18 +300,31 @@ def look(uri: str, collection: str, batches: Iterable[Batch], **options: Any) ->
     """Read by pymilvus past the proxy. AssertionError for a row that is wrong, or there twice."""
     firsts = [batch.first for batch in batches]
     where = f"id >= {min(firsts)} and id < {max(firsts) + ROWS}"
+    for tries_left in reversed(range(5)):
+        try:
+            found, counted = _ask(uri, collection, where, options)
+            break
+        except MilvusException:
+            # A busy milvus-lite ends pymilvus's connections for the PINGs that come meanwhile.
+            if not tries_left:
+                raise
+    wrong = [given for given in found if not is_right(given)]
+    assert not wrong
+    versions = {given["id"]: given["version"] for given in found}
+    assert len(versions) == len(found), "a key is there twice"
+    return Findings(versions, counted)
+
+
+def _ask(uri: str, collection: str, where: str, options: dict[str, Any]) -> tuple[Any, int]:
+    """All rows, and what count(*) says."""
     witness = pymilvus.MilvusClient(uri, **options)
     try:
         asked: dict[str, Any] = {"filter": where, "consistency_level": "Strong"}
         [counted] = witness.query(collection, output_fields=["count(*)"], **asked)
         found = witness.query(collection, output_fields=["*"], limit=EVERYTHING, **asked)
+        return found, counted["count(*)"]
     finally:
         witness.close()
-    wrong = [given for given in found if not is_right(given)]
-    assert not wrong
-    versions = {given["id"]: given["version"] for given in found}
-    assert len(versions) == len(found), "a key is there twice"
-    return Findings(versions, counted["count(*)"])
 
 
 def look_when_settled(
