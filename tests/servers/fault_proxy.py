@@ -285,7 +285,7 @@ def main() -> None:
             if line.strip() == "calm":
                 proxy.calm()
             else:
-                proxy.fierce(mixture(ALL))
+                proxy.fierce(mixture(ALL, most_bytes=50_000))
             print(json.dumps(proxy.struck), flush=True)
 
 
