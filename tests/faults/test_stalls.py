@@ -70,9 +70,11 @@ def test_time_runs_out(
         proxy.drop()
         ops = [Op("insert", batch, 1) for batch in new]
         ops += [Op(("query", "search")[i % 2], batch) for i, batch in enumerate(old)]
-        outcomes = crowd.gather(ops, 1.0, in_flight=8)
+        outcomes = crowd.gather(ops, 0.6, in_flight=12)
         assert proxy.struck[HOLD], "no fault has struck"
-        assert {outcome.verdict for outcome in outcomes} <= {"done", "out of time"}
+        # grpcio may still use the connection that is gone.
+        allowed = {"done", "out of time", "may have acted"}
+        assert {outcome.verdict for outcome in outcomes} <= allowed
         assert any(outcome.verdict == "out of time" for outcome in outcomes)
         proxy.calm()
         check(old + new, look_when_settled(server.uri, collection, old + new))
