@@ -259,13 +259,15 @@ def measure(soak: Soak, seconds: float) -> list[tuple[int, int]]:
     return samples
 
 
-async def run(soak: Soak, uri: str, seconds: float, disturber: threading.Thread) -> Result:
+async def run(soak: Soak, proxy: Proxy, seconds: float, disturber: threading.Thread) -> Result:
     """The load for so long."""
     gc.collect()
     before = open_files()
-    disturber.start()
-    with MilvusClient(uri) as client:
-        async with AsyncMilvusClient(uri) as async_client:
+    with MilvusClient(proxy.uri) as client:
+        async with AsyncMilvusClient(proxy.uri) as async_client:
+            # Not before: a server that was never reached is no outage, and not asked again.
+            proxy.tell("fierce")
+            disturber.start()
             threads = [
                 threading.Thread(target=work_in_thread, args=(soak, client, i))
                 for i in range(THREADS)
@@ -323,11 +325,10 @@ def soak_server(options: argparse.Namespace, server: MortalServer) -> int:
     soak = Soak(options.rate, options.seed)
     aside("create", server.uri)
     proxy = Proxy(server.server.port, options.seed)
-    proxy.tell("fierce")
     disturber = threading.Thread(
         target=disturb, args=(soak, server, options.stop_every, options.kill_every)
     )
-    result = asyncio.run(run(soak, proxy.uri, options.minutes * 60, disturber))
+    result = asyncio.run(run(soak, proxy, options.minutes * 60, disturber))
     soak.faults.update(proxy.tell("calm"))
     proxy.close()
     report(soak, result)

@@ -82,9 +82,12 @@ def test_inserts_made_again_when_asked(
     """With retry_writes=True every insert succeeds, but may have been made twice."""
     new = batches(120)
     with (
-        FaultProxy(server.port, PLANS["cuts"], seed=3, budget=BUDGET) as proxy,
+        FaultProxy(server.port, seed=3) as proxy,
         Crowd(kind, proxy.uri, collection, retry_writes=True) as crowd,
     ):
+        all_done(crowd.gather([Op("query", batch) for batch in new], TIMEOUT))
+        proxy.fierce(PLANS["cuts"], BUDGET)
+        proxy.drop()
         all_done(crowd.gather([Op("insert", batch, 1) for batch in new], TIMEOUT, in_flight=20))
         proxy.calm()
         assert proxy.struck.total(), "no fault has struck"

@@ -287,6 +287,7 @@ def main() -> None:
                 proxy.calm()
             else:
                 proxy.fierce(mixture(ALL, most_bytes=50_000))
+                proxy.drop()
             print(json.dumps(proxy.struck), flush=True)
 
 
