@@ -12,7 +12,8 @@ PYTEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 FUZZ_TARGETS ?=
-SANITIZE_TESTS ?= tests/unit tests/oracle tests/property tests/faults tests/hardening tests/integration
+SANITIZE_TESTS ?= tests/unit tests/oracle tests/property tests/faults tests/hardening tests/compat tests/transport \
+	tests/integration
 THREADED_TESTS ?= tests/unit/rows/test_schema_cache.py tests/unit/rpc tests/unit/clients/test_flights.py \
 	tests/unit/clients/test_schema_flights.py tests/unit/clients/test_transport.py tests/hardening/test_threads.py
 

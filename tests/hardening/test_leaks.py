@@ -6,13 +6,14 @@ A debug build of Python counts all references as well (tools/pythons.sh runs thi
 from __future__ import annotations
 
 import gc
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from tests.sanitizers import SANITIZED
 
 from . import scenarios
 from .leaks import REPEATS, counts, growth, parts
@@ -104,7 +105,7 @@ PROCESSES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.skipif("san.so" in os.environ.get("LD_PRELOAD", ""), reason="sanitizers keep memory")
+@pytest.mark.skipif(SANITIZED, reason="sanitizers keep memory")
 @pytest.mark.parametrize("what", PROCESSES)
 def test_processes_do_not_grow(what: str) -> None:
     done = subprocess.run(

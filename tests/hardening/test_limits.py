@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import mmap
-import os
 import resource
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pymilvus.exceptions import MilvusException
 
 from milvus_native import MilvusClient, _core
 from tests.faker import FakeField, Faker
+from tests.sanitizers import SANITIZED
 from tests.servers.recording import RecordingServer
 from tests.unit.clients import replies
 
@@ -218,7 +218,7 @@ print("survived")
 """
 
 
-@pytest.mark.skipif("san.so" in os.environ.get("LD_PRELOAD", ""), reason="ASan maps TB")
+@pytest.mark.skipif(SANITIZED, reason="ASan maps TB")
 def test_claims_are_not_believed() -> None:
     done = subprocess.run(
         [sys.executable, "-c", SMALL_MEMORY],

@@ -21,6 +21,8 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from tests.sanitizers import environment_of_others
+
 from .recording import SERVICE
 
 GO_SOURCES = Path(__file__).parent / "go_grpc"
@@ -183,7 +185,14 @@ def build_go_server(folder: Path) -> Path:
         raise FileNotFoundError("no `go` on PATH; tools/system_packages.sh golang-go installs it")
     binary = folder / "go_grpc"
     command = [go, "build", "-mod=readonly", "-o", str(binary), "."]
-    done = subprocess.run(command, cwd=GO_SOURCES, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=GO_SOURCES,
+        env=environment_of_others(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return binary
 
@@ -192,7 +201,11 @@ def build_go_server(folder: Path) -> Path:
 def go_server(binary: Path, *flags: str) -> Iterator[int]:
     """A port. The server ends when its standard input does."""
     with subprocess.Popen(
-        [str(binary), *flags], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [str(binary), *flags],
+        env=environment_of_others(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             assert process.stdout is not None

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.sanitizers import environment_of_others
+
 ATTEMPTS = 3  # a free port may be taken between our look and the server's bind
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
@@ -137,7 +139,7 @@ def supervise(
     with log.open("ab") as output:
         supervisor = subprocess.Popen(
             [sys.executable, str(SUPERVISOR), str(fifo), str(doomed), *launch.command],
-            env={**os.environ, **launch.environment},
+            env={**environment_of_others(), **launch.environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

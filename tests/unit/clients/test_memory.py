@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from milvus_native import memory
+from tests.sanitizers import SANITIZED
 from tests.servers.recording import RecordingServer
 
 from . import replies
@@ -47,6 +48,7 @@ with MilvusClient("{uri}") as client:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about glibc's allocator")
+@pytest.mark.skipif(SANITIZED, reason="sanitizers have an allocator of their own")
 def test_pages_are_not_asked_for_again(server: RecordingServer) -> None:
     server.set("DescribeCollection", replies.describe(dim=768))
     done = subprocess.run(
