@@ -11,6 +11,7 @@ from pathlib import Path
 
 from milvus_native._core import Schema, SchemaCache
 from tests.faker import DataType, FakeField, Faker
+from tests.sanitizers import SANITIZED
 
 LOOKUPS = 1_000_000
 INVALIDATIONS = 100_000
@@ -59,7 +60,8 @@ def test_memory_stays_flat() -> None:
     run(10)  # fills what fills once
     before = resident()
     run(1)
-    assert resident() - before < 4 << 20
+    # AddressSanitizer keeps what is given back, to see whether it is used once more.
+    assert SANITIZED or resident() - before < 4 << 20
     stats = cache.stats()
     assert stats["hits"] + stats["misses"] >= LOOKUPS
     assert stats["entries"] <= 64
