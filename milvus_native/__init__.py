@@ -188,6 +188,10 @@ __all__ = [
     "wait_for_loading_complete",
 ]
 
+# `import *` gets it from __getattr__: an older pymilvus lacks some of the names.
+_NAMES = frozenset(__all__)
+del __all__
+
 # Ours, by the module that has them.
 _NATIVE = {
     "AggregationBucket": "results",
@@ -205,7 +209,12 @@ _MODULES = frozenset({"exceptions", "iterators", "schema_cache"})
 
 def __getattr__(name: str) -> Any:
     value: Any
-    if name in _NATIVE or name in _MODULES:
+    if name == "__all__":
+        import pymilvus
+
+        ours = _NATIVE.keys() | _MODULES | globals().keys()
+        value = sorted(n for n in _NAMES if n in ours or hasattr(pymilvus, n))
+    elif name in _NATIVE or name in _MODULES:
         from importlib import import_module
 
         module = import_module(f".{_NATIVE.get(name, name)}", __name__)
@@ -226,7 +235,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _is_foreign(name: str) -> bool:
-    if name in __all__:
+    if name in _NAMES:
         return True
     from importlib.machinery import PathFinder
 
@@ -239,4 +248,4 @@ def _is_foreign(name: str) -> bool:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_NAMES})

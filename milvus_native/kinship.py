@@ -9,19 +9,22 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-_ITERATORS = "pymilvus.client.iterator."
+# By class, the modules to look in: the second is pymilvus 2.6's.
 _COUNTERPARTS = {
-    "AggregationBucket": "pymilvus.client.search_aggregation",
-    "AggregationHit": "pymilvus.client.search_aggregation",
-    "ExtraList": "pymilvus.client.types",
-    "HybridExtraList": "pymilvus.client.types",
-    "HybridHits": "pymilvus.client.search_result",
-    "OmitZeroDict": "pymilvus.client.types",
-    "QueryIterator": _ITERATORS + "query_iterator",
-    "SearchIterator": _ITERATORS + "search_iterator",
-    "SearchIteratorV2": _ITERATORS + "search_iterator",
-    "SearchPage": _ITERATORS + "search_iterator",
-    "SearchResult": "pymilvus.client.search_result",
+    "AggregationBucket": ("pymilvus.client.search_aggregation",),
+    "AggregationHit": ("pymilvus.client.search_aggregation",),
+    "ExtraList": ("pymilvus.client.types",),
+    "HybridExtraList": ("pymilvus.client.types",),
+    "HybridHits": ("pymilvus.client.search_result",),
+    "OmitZeroDict": ("pymilvus.client.types",),
+    "QueryIterator": ("pymilvus.client.iterator.query_iterator", "pymilvus.orm.iterator"),
+    "SearchIterator": ("pymilvus.client.iterator.search_iterator", "pymilvus.orm.iterator"),
+    "SearchIteratorV2": (
+        "pymilvus.client.iterator.search_iterator",
+        "pymilvus.client.search_iterator",
+    ),
+    "SearchPage": ("pymilvus.client.iterator.search_iterator", "pymilvus.orm.iterator"),
+    "SearchResult": ("pymilvus.client.search_result",),
 }
 
 
@@ -35,9 +38,11 @@ class Kin:
         cls = type(self)
         if not cls.__module__.startswith("milvus_native."):
             return cls  # a program's own subclass
-        module = sys.modules.get(_COUNTERPARTS.get(cls.__name__, ""))
-        counterpart: type = getattr(module, cls.__name__, cls)
-        return counterpart
+        for name in _COUNTERPARTS.get(cls.__name__, ()):
+            if name in sys.modules:
+                counterpart: type = getattr(sys.modules[name], cls.__name__, cls)
+                return counterpart
+        return cls
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # pickle refuses copyreg.__newobj__ where its class is not the object's __class__.

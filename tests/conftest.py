@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from milvus_native.transport import TRANSPORTS, VARIABLE
-from tests import servers
+from tests import oldest, servers
 from tests.servers.shared import log_tail
 
 
@@ -106,3 +106,7 @@ def undisturbed() -> Iterator[None]:
     sys.setswitchinterval(5)
     yield
     sys.setswitchinterval(interval)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    oldest.skip_what_is_missing(items, oldest.LACKING)

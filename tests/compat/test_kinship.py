@@ -10,10 +10,21 @@ from typing import Any
 
 import pymilvus
 import pytest
-from pymilvus.client import search_aggregation, search_result, types
-from pymilvus.client.iterator import query_iterator, search_iterator
+from pymilvus.client import search_result, types
 
 from milvus_native import Hit, iterators, results, search_page
+from tests.oldest import has
+
+if has("pymilvus.client.iterator:"):
+    from pymilvus.client.iterator.query_iterator import QueryIterator
+    from pymilvus.client.iterator.search_iterator import (
+        SearchIterator,
+        SearchIteratorV2,
+        SearchPage,
+    )
+else:
+    from pymilvus.client.search_iterator import SearchIteratorV2
+    from pymilvus.orm.iterator import QueryIterator, SearchIterator, SearchPage
 
 
 def hit() -> Hit:
@@ -35,10 +46,15 @@ PAIRS = [
     (results.ExtraList([1], extra={"cost": 2}), types.ExtraList),
     (with_note(results.HybridExtraList([{"a": 1}])), types.HybridExtraList),
     (results.OmitZeroDict(insert_count=1), types.OmitZeroDict),
-    (results.AggregationHit(1, 0.5, {"a": 1}, {"a": 100}), search_aggregation.AggregationHit),
-    (results.AggregationBucket([], 1, {}, [], []), search_aggregation.AggregationBucket),
-    (search_page.SearchPage([hit()]), search_iterator.SearchPage),
+    (search_page.SearchPage([hit()]), SearchPage),
 ]
+if has("pymilvus.client.search_aggregation:AggregationHit"):
+    from pymilvus.client import search_aggregation
+
+    PAIRS += [
+        (results.AggregationHit(1, 0.5, {"a": 1}, {"a": 100}), search_aggregation.AggregationHit),
+        (results.AggregationBucket([], 1, {}, [], []), search_aggregation.AggregationBucket),
+    ]
 IDS = [type(result).__name__ for result, _ in PAIRS]
 
 
@@ -51,15 +67,10 @@ def test_isinstance(result: Any, theirs: type) -> None:
     assert not isinstance(result, tuple(others))
 
 
-@pytest.mark.parametrize("ours", [iterators.SearchIterator, iterators.SearchIteratorV2])
-def test_search_iterators(ours: type) -> None:
-    iterator = ours.__new__(ours)
-    assert isinstance(iterator, getattr(search_iterator, ours.__name__))
-
-
-def test_query_iterator() -> None:
-    iterator = iterators.QueryIterator.__new__(iterators.QueryIterator)
-    assert isinstance(iterator, query_iterator.QueryIterator)
+@pytest.mark.parametrize("theirs", [QueryIterator, SearchIterator, SearchIteratorV2])
+def test_iterators(theirs: type) -> None:
+    ours: type = getattr(iterators, theirs.__name__)
+    assert isinstance(ours.__new__(ours), theirs)
 
 
 @pytest.mark.parametrize(("result", "_theirs"), PAIRS, ids=IDS)

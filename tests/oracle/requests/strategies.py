@@ -12,13 +12,12 @@ from pymilvus import (
     FunctionType,
     LexicalHighlighter,
     RRFRanker,
-    SearchAggregation,
-    TopHits,
     WeightedRanker,
 )
 from pymilvus.client.embedding_list import EmbeddingList
-from pymilvus.function_chain import FunctionChain, FunctionChainStage, col, fn
 from pymilvus.orm.schema import SemanticHighlighter
+
+from tests.oldest import has
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 FLOATS = st.floats(width=32, allow_nan=False)
@@ -158,17 +157,35 @@ SCORES = st.builds(
     functions=st.lists(FUNCTIONS, max_size=2),
     params=st.one_of(st.none(), st.just({"boost_mode": "sum", "x": [1]})),
 )
-CHAINS = st.sampled_from(
-    [
-        FunctionChain(FunctionChainStage.L2_RERANK, name="chain")
-        .map("$score", fn.round_decimal(col("$score"), decimal=3))
-        .limit(5),
-        [FunctionChain(FunctionChainStage.L0_RERANK).sort(col("price"))],
-        [],
-        FunctionChain(FunctionChainStage.UNSPECIFIED),
-        "chain",
-    ]
-)
+NEWER_KEYWORDS: dict[str, st.SearchStrategy] = {}  # that pymilvus 2.6 does not know
+if has("pymilvus:FunctionChain"):
+    from pymilvus.function_chain import FunctionChain, FunctionChainStage, col, fn
+
+    NEWER_KEYWORDS["function_chains"] = st.sampled_from(
+        [
+            FunctionChain(FunctionChainStage.L2_RERANK, name="chain")
+            .map("$score", fn.round_decimal(col("$score"), decimal=3))
+            .limit(5),
+            [FunctionChain(FunctionChainStage.L0_RERANK).sort(col("price"))],
+            [],
+            FunctionChain(FunctionChainStage.UNSPECIFIED),
+            "chain",
+        ]
+    )
+if has("pymilvus:SearchAggregation"):
+    from pymilvus import SearchAggregation, TopHits
+
+    NEWER_KEYWORDS["search_aggregation"] = st.one_of(
+        st.builds(
+            SearchAggregation,
+            fields=st.just(["brand"]),
+            size=st.integers(1, 9),
+            metrics=st.just({"mean": {"avg": "price"}}),
+            order=st.just([{"_count": "desc"}]),
+            top_hits=st.one_of(st.none(), st.builds(TopHits, size=st.integers(1, 3))),
+        ),
+        st.just("brand"),
+    )
 HIGHLIGHTERS = st.one_of(
     st.builds(
         LexicalHighlighter,
@@ -177,17 +194,6 @@ HIGHLIGHTERS = st.one_of(
         fragment_size=st.integers(1, 100),
     ),
     st.builds(SemanticHighlighter, queries=st.just(["q"]), input_fields=st.just(["title"])),
-)
-AGGREGATIONS = st.one_of(
-    st.builds(
-        SearchAggregation,
-        fields=st.just(["brand"]),
-        size=st.integers(1, 9),
-        metrics=st.just({"mean": {"avg": "price"}}),
-        order=st.just([{"_count": "desc"}]),
-        top_hits=st.one_of(st.none(), st.builds(TopHits, size=st.integers(1, 3))),
-    ),
-    st.just("brand"),
 )
 SEARCH_KEYWORDS = ANN_KEYWORDS | {
     "filter": FILTERS,
@@ -198,9 +204,8 @@ SEARCH_KEYWORDS = ANN_KEYWORDS | {
     "anns_field": st.one_of(FIELDS, st.none()),
     "timeout": st.sampled_from([None, 30, 30.5]),
     "ranker": st.one_of(FUNCTIONS, SCORES, st.just("rrf")),
-    "function_chains": CHAINS,
     "highlighter": HIGHLIGHTERS,
-    "search_aggregation": AGGREGATIONS,
+    **NEWER_KEYWORDS,
 }
 
 # --- filter templates: only what pymilvus gets right ----------------------------------------------
@@ -299,8 +304,7 @@ def hybrid_calls(draw) -> dict[str, object]:
         "rank_group_scorer": st.sampled_from(["max", "avg", 1]),
         "timeout": st.sampled_from([None, 30]),
         "highlighter": HIGHLIGHTERS,
-        "search_aggregation": AGGREGATIONS,
-        "function_chains": CHAINS,
+        **NEWER_KEYWORDS,
     }
     call = draw(optional(keywords, most=5))
     call["reqs"] = draw(st.lists(ann_requests(), max_size=3))

@@ -12,11 +12,14 @@ from typing import Any
 from pymilvus.client.types import DataType
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
+from tests.oldest import has
+
 BATCH = 50
 SEED = int(os.environ.get("MVN_SEED", random.SystemRandom().randrange(2**32)))
 
 WORDS = ["", "a", "né", "日本語", "x" * 40, "nul\0inside", "\U0001f600", "$meta", "entity"]
-STRING_TYPES = (DataType.VARCHAR, DataType.TEXT)
+NEWER_TYPES = (DataType.TEXT,) if has("pymilvus:DataType.TEXT") else ()
+STRING_TYPES = (DataType.VARCHAR, *NEWER_TYPES)
 DENSE_TYPES = (
     DataType.FLOAT_VECTOR,
     DataType.FLOAT16_VECTOR,
@@ -37,7 +40,7 @@ ELEMENT_TYPES = (
 )
 COLUMN_TYPES = (
     *ELEMENT_TYPES,
-    DataType.TEXT,
+    *NEWER_TYPES,
     DataType.TIMESTAMPTZ,
     DataType.GEOMETRY,
     DataType.JSON,

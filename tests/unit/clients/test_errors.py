@@ -68,7 +68,8 @@ def outcome(run: Callable[[], Any]) -> tuple[Any, ...]:
     except grpc.RpcError as error:
         return ("RpcError", error.code(), error.details())
     except pymilvus.MilvusException as error:
-        return (type(error), error.code, error.message, error.is_input_error, error.retriable)
+        input_error = getattr(error, "is_input_error", None)  # pymilvus 2.6 has none
+        return (type(error), error.code, error.message, input_error, error.retriable)
     return ("result", str(result))
 
 
