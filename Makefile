@@ -17,6 +17,11 @@ SANITIZE_TESTS ?= tests/unit tests/oracle tests/property tests/faults tests/hard
 THREADED_TESTS ?= tests/unit/rows/test_schema_cache.py tests/unit/rpc tests/unit/clients/test_flights.py \
 	tests/unit/clients/test_schema_flights.py tests/unit/clients/test_transport.py tests/hardening/test_threads.py
 
+# Of both, what fits into CI: the C core's own tests, and what hostile input and want of memory do.
+SANITIZE_QUICK_TESTS ?= tests/unit/rpc tests/unit/rows tests/unit/results tests/unit/vectors tests/unit/requests \
+	tests/hardening/test_allocation_failures.py tests/hardening/test_hostile_objects.py \
+	tests/transport/test_bytes.py tests/transport/test_outcomes.py
+
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
@@ -24,7 +29,7 @@ C_SOURCES := $(shell find csrc -name '*.[ch]' -not -path 'csrc/tests/*')
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- set-up: each stamp is newer than what it was made from, so a second run costs nothing ---
 
@@ -85,9 +90,27 @@ fuzz: $(STAMPS)/system ## run the libFuzzer targets for FUZZ_SECONDS (60) each
 	tools/fuzz.sh $(FUZZ_TARGETS)
 
 .PHONY: sanitize
-sanitize: $(STAMPS)/built $(STAMPS)/test-packages ## run the tests under ASan and UBSan, those with threads under TSan
+sanitize: $(STAMPS)/built $(STAMPS)/test-packages $(STAMPS)/test-system ## run the tests under ASan and UBSan, those with threads under TSan
 	PYTHON=$(BIN)/python tools/sanitize.sh address $(SANITIZE_TESTS) -q -n 2 --dist loadfile --timeout 900
 	PYTHON=$(BIN)/python tools/sanitize.sh thread -q -n 0 --timeout 900 $(THREADED_TESTS)
+
+.PHONY: coverage
+coverage: $(STAMPS)/built $(STAMPS)/test-packages $(STAMPS)/test-system ## lines and branches that the tests reach, in build/coverage
+	$(PIP) --no-build-isolation --editable '.[lite,test,coverage]'
+	PYTHON=$(BIN)/python tools/coverage.sh -q -n 2 --dist loadfile --timeout 900 $(PYTEST_ARGS)
+
+.PHONY: sanitize-quick
+sanitize-quick: $(STAMPS)/built $(STAMPS)/test-packages $(STAMPS)/test-system ## of sanitize what takes three minutes, for CI
+	PYTHON=$(BIN)/python tools/sanitize.sh address $(SANITIZE_QUICK_TESTS) -q -n 2 --dist loadfile --timeout 900
+
+.PHONY: test-pymilvus
+test-pymilvus: $(STAMPS)/built $(STAMPS)/test-system ## compare with the newest pymilvus 2.6; what it lacks is skipped by name
+	"$(PYTHON)" -m venv build/pymilvus26
+	build/pymilvus26/bin/python -m pip install -qq --disable-pip-version-check "pymilvus>=2.6,<2.7" orjson certifi \
+		hpack "hypothesis>=6.100" ml_dtypes numpy "pytest>=8" "pytest-asyncio>=0.24" pytest-timeout \
+		pytest-xdist scipy trustme
+	build/pymilvus26/bin/python -m pytest -p no:cacheprovider -q -n 2 --dist loadfile tests/oracle \
+		tests/compat/test_kinship.py tests/unit/clients/test_errors.py tests/unit/clients/test_imports.py
 
 .PHONY: analyze
 analyze: $(STAMPS)/built ## gcc and clang at -O0 and -O3, gcc -fanalyzer, clang's analyzer, clang-tidy

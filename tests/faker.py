@@ -62,6 +62,7 @@ DENSE = (
     DataType.BINARY_VECTOR,
 )
 VECTORS = (*DENSE, DataType.SPARSE_FLOAT_VECTOR)
+NULLABLE_STRUCTS = has("pymilvus.grpc_gen.schema_pb2:StructArrayFieldSchema/nullable")
 ALL_TYPES = (*SCALARS, DataType.ARRAY, *VECTORS, DataType._ARRAY_OF_STRUCT)
 #: Vectors that a struct array may hold.
 STRUCT_VECTORS = DENSE
@@ -143,7 +144,8 @@ class Faker:
         if kind == DataType._ARRAY_OF_STRUCT:
             count = self.random.randint(1, 3)
             subs = [self._sub_field(f"{self.name()}_{i}") for i in range(count)]
-            return FakeField(name, kind, nullable=self.chance(0.2), sub_fields=tuple(subs))
+            nullable = NULLABLE_STRUCTS and self.chance(0.2)
+            return FakeField(name, kind, nullable=nullable, sub_fields=tuple(subs))
         is_vector = kind in VECTORS
         return FakeField(
             name,
@@ -245,7 +247,8 @@ class Faker:
     ) -> None:
         raw.fieldID = number
         raw.name = item.name
-        raw.nullable = item.nullable
+        if NULLABLE_STRUCTS:
+            raw.nullable = item.nullable
         raw.type_params.add(key="max_capacity", value="100")
         prefixed = self.chance(0.5)  # servers name sub-fields either way
         for offset, sub in enumerate(item.sub_fields):

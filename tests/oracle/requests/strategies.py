@@ -121,6 +121,8 @@ READ_KEYWORDS: dict[str, st.SearchStrategy] = {
     "retry_times": st.integers(1, 3),
     "client_request_id": st.just("request"),
 }
+if not has("pymilvus:MilvusClient.session"):  # what 3.0 has brought
+    del READ_KEYWORDS["cluster_id"]
 ORDER = st.dictionaries(
     st.sampled_from(["field", "order"]), st.sampled_from(["price", "desc", ""]), max_size=2
 )
@@ -210,12 +212,13 @@ SEARCH_KEYWORDS = ANN_KEYWORDS | {
 
 # --- filter templates: only what pymilvus gets right ----------------------------------------------
 
+TEMPLATE_VALUE = "pymilvus.grpc_gen.schema_pb2:TemplateValue"
 TEMPLATE_SCALARS = st.one_of(
     st.booleans(),
     INT64,
     st.floats(allow_nan=False),
     TEXT,
-    st.binary(max_size=5),
+    *([st.binary(max_size=5)] if has(f"{TEMPLATE_VALUE}/bytes_val") else []),
     st.sampled_from([np.int8(-3), np.int16(7), np.int32(8), np.int64(2**40)]),
     st.sampled_from([np.float16(0.1), np.float32(0.1), np.float64(0.1), np.longdouble(0.5)]),
 )
@@ -328,6 +331,11 @@ QUERY_KEYWORDS = READ_KEYWORDS | {
     "partition_names": st.one_of(st.lists(NAMES, max_size=3), st.none()),
     "timeout": st.sampled_from([None, 30]),
 }
+if not has("pymilvus:MilvusClient.session"):
+    for name in ("query_iter_last_pk", "query_iter_last_element_offset", "order_by"):
+        del QUERY_KEYWORDS[name]
+    for name in ("order_by_fields", "group_by_fields"):  # are not checked
+        del QUERY_KEYWORDS[name]
 QUERY_CALLS = optional(QUERY_KEYWORDS, most=6)
 
 # Keys whose literal needs no escape: pymilvus writes none.

@@ -345,14 +345,14 @@ class ReplyFaker:
         if self.chance(0.2):
             data.search_iterator_v2_results.token = self.text()
             data.search_iterator_v2_results.last_bound = self.number()
-        if self.chance(0.2):
+        if has("pymilvus.client.iterator:") and self.chance(0.2):  # 2.6 wants them of real rows
             data.element_indices.data.extend(self.integer(32) for _ in range(rows))
         if self.chance(0.2):
             self.highlights(data.highlight_results, rows)
         if self.chance(0.2):
             grouping = data.group_by_field_value
             self.column(grouping, "group", DataType.INT64, rows)
-        if self.chance(0.15):
+        if has("pymilvus:SearchAggregation") and self.chance(0.15):
             self.aggregation(data)
         if self.chance(0.1):
             self.shorten(data.fields_data)
@@ -373,7 +373,11 @@ class ReplyFaker:
         self.columns(reply.fields_data, rows, 6, without=(DataType.STRING,))
         reply.output_fields.extend(self.output_fields(reply.fields_data))
         self.status(reply.status)
-        if rows and self.chance(0.2):
+        if (
+            rows
+            and has("pymilvus.grpc_gen.milvus_pb2:QueryResults/element_indices")
+            and self.chance(0.2)
+        ):
             for _ in range(rows):
                 offsets = [self.integer(32) for _ in range(self.random.randrange(3))]
                 reply.element_indices.add().indices.data.extend(offsets)

@@ -26,7 +26,14 @@ def plain(value: Any) -> Any:
 @pytest.mark.parametrize("seed", range(200))
 def test_to_dict_equals_pymilvus(seed: int) -> None:
     schema = Faker(seed).schema(max_fields=12)
-    assert Schema.from_reply(schema.reply_bytes).to_dict() == plain(schema.dict)
+    ours = Schema.from_reply(schema.reply_bytes).to_dict()
+    theirs = plain(schema.dict)
+    if "schema_version" not in theirs:  # pymilvus 2.6, which leaves a struct's name in its fields'
+        assert ours.pop("schema_version") == 0
+        for struct in theirs["struct_array_fields"]:
+            for field in struct["fields"]:
+                field["name"] = field["name"].removeprefix(f"{struct['name']}[").removesuffix("]")
+    assert ours == theirs
 
 
 def test_every_key_of_the_description() -> None:

@@ -36,7 +36,8 @@ def field(name: str, data_type: int, *, dim: int = 0, element_type: int = 0, **f
 
 
 def struct(name: str, *fields: Any, nullable: bool = False) -> Any:
-    return schema_pb2.StructArrayFieldSchema(name=name, fields=fields, nullable=nullable)
+    flags = {"nullable": True} if nullable else {}  # which pymilvus 2.6 does not know
+    return schema_pb2.StructArrayFieldSchema(name=name, fields=fields, **flags)
 
 
 def describe(*fields: Any, structs: tuple[Any, ...] = ()) -> bytes:
