@@ -11,7 +11,8 @@ flags=(-std=c11 -g -O1 -Wall -Wextra -Werror -D_POSIX_C_SOURCE=200809L -DMVN_DEB
 
 read -ra includes <<<"$(pkg-config --cflags libnghttp2 libprotobuf-c zlib)"
 read -ra libraries <<<"$(pkg-config --libs libnghttp2 libprotobuf-c zlib)"
-flags+=("${includes[@]}")
+read -ra further <<<"${CFLAGS:-}"
+flags+=("${includes[@]}" "${further[@]}")
 
 mkdir -p "$out"
 newest_header=$(find csrc/core csrc/rpc csrc/tests -name '*.h' -printf '%T@ %p\n' | sort -n | tail -1 | cut -d' ' -f2-)

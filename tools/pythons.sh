@@ -4,20 +4,21 @@
 #
 #     tools/pythons.sh [INTERPRETER...]
 #
-# Without arguments: python3.10, python3.11, ... of PATH, those of pyenv, and Debian's debug build
+# Without arguments: python3.10, python3.11, ... of PATH, those of pyenv, and Debian's debug builds
 # (python3.11-dbg), on which every reference is counted. Each has a virtual environment of its own in
-# build/pythons. PYTHON_TESTS says which tests.
+# build/pythons. PYTHON_TESTS says which tests, PYTEST_ARGS how.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 read -ra tests <<<"${PYTHON_TESTS:-tests/unit tests/hardening tests/property}"
+read -ra arguments <<<"${PYTEST_ARGS:-}"
 
 candidates() {
     local minor
-    for minor in 10 11 12 13 13t 14 14t; do
+    for minor in 10 11 12 13 13t 14 14t 15 15t; do
         command -v "python3.$minor"
+        command -v "python3.$minor-dbg"
     done
-    command -v python3.11-dbg
     ls "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.*/bin/python3
 }
 
@@ -53,15 +54,15 @@ for interpreter in "${interpreters[@]}"; do
     if [ ! -e "$venv/ready" ]; then
         "$interpreter" -m venv --clear "$venv" &&
             "$venv/bin/pip" install -qq --disable-pip-version-check "setuptools>=77" pymilvus==3.0.2 orjson \
-                "hypothesis>=6.100" ml_dtypes numpy "pytest>=8" "pytest-asyncio>=0.24" pytest-timeout \
-                scipy trustme && touch "$venv/ready"
+                "hypothesis>=6.100" hpack ml_dtypes numpy opentelemetry-api opentelemetry-sdk "pytest>=8" \
+                "pytest-asyncio>=0.24" pytest-timeout pytest-xdist scipy trustme uvloop && touch "$venv/ready"
     fi
     if ! [ -e "$venv/ready" ]; then
         failed+=("$name (its packages cannot be installed)")
         continue
     fi
     (cd "$tree" && "$venv/bin/python" setup.py --quiet build_ext --inplace &&
-        "$venv/bin/python" -m pytest -q -p no:cacheprovider --timeout 600 "${tests[@]}") ||
+        "$venv/bin/python" -m pytest -q -p no:cacheprovider --timeout 600 "${arguments[@]}" "${tests[@]}") ||
         failed+=("$name")
 done
 
