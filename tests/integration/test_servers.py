@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+from tests.sanitizers import environment_of_others
 from tests.servers import Server
 
 ASK = """
@@ -24,6 +25,7 @@ def ask(uri: str, options: dict[str, str]) -> list[object]:
     """[version, collections], or [exception's name, None]."""
     done = subprocess.run(
         [sys.executable, "-c", ASK, json.dumps([uri, options])],
+        env=environment_of_others(),  # pymilvus alone
         capture_output=True,
         text=True,
         timeout=60,

@@ -14,6 +14,7 @@ from pymilvus.grpc_gen import milvus_pb2
 
 from milvus_native import _core
 from milvus_native.results import HybridExtraList, OmitZeroDict
+from tests.oldest import has
 
 from .faker import fakers
 from .reference import assert_same, query
@@ -105,9 +106,10 @@ def refused_replies() -> dict[str, milvus_pb2.QueryResults]:
     vectors.float16_vector = b"123456"
     reply = replies["legacy strings"] = milvus_pb2.QueryResults()
     column(reply, 20, "a").scalars.string_data.data.extend(["x"])
-    reply = replies["element indices"] = milvus_pb2.QueryResults()
-    column(reply, 5, "a").scalars.long_data.data.extend([1, 2])
-    reply.element_indices.add().indices.data.extend([1, 2])
+    if has("pymilvus.grpc_gen.milvus_pb2:QueryResults/element_indices"):
+        reply = replies["element indices"] = milvus_pb2.QueryResults()
+        column(reply, 5, "a").scalars.long_data.data.extend([1, 2])
+        reply.element_indices.add().indices.data.extend([1, 2])
     reply = replies["array of unknown elements"] = milvus_pb2.QueryResults()
     array = column(reply, 22, "a").scalars.array_data
     array.element_type = 23
