@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compilers that look for more than warnings: gcc and clang at -O0 and -O3 with warnings as errors,
 # gcc's -fanalyzer, clang's static analyzer and clang-tidy. What each is told to leave alone, and
-# why, is in docs/hardening.md.
+# why, is in docs/reliability.md.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
