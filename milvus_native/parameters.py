@@ -23,6 +23,31 @@ _JSON_TYPES = {
     21: "VarChar",
 }
 _NO_PARAMS: dict[str, Any] = {}
+# The keyword arguments that ann_pairs reads; the others of a search go elsewhere.
+_ANN_KEYWORDS = frozenset(
+    {
+        "cluster_id",
+        "collection_id",
+        "group_by_field",
+        "group_by_fields",
+        "group_size",
+        "ignore_growing",
+        "iterator",
+        "json_path",
+        "json_type",
+        "offset",
+        "order_by_fields",
+        "page_retain_order",
+        "search_iter_batch_size",
+        "search_iter_id",
+        "search_iter_last_bound",
+        "search_iter_v2",
+        "strict_cast",
+        "strict_group_size",
+        "time_fields",
+        "timezone",
+    }
+)
 
 
 def ann_pairs(
@@ -35,6 +60,8 @@ def ann_pairs(
     kwargs: dict[str, Any],
 ) -> Pairs:
     """SearchRequest.search_params, in pymilvus's order. `given` is the call's search_params."""
+    if kwargs and kwargs.keys().isdisjoint(_ANN_KEYWORDS):
+        kwargs = _NO_PARAMS
     if given == _NO_PARAMS and not (kwargs or search_aggregation or scope.cluster_id):
         return list(_plain_ann_pairs(limit, round_decimal, anns_field))
     param = dict(given)
