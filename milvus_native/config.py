@@ -112,8 +112,9 @@ class ConnectionConfig:
         if parsed.scheme.lower() not in SCHEMES:
             raise errors.milvus_error(
                 "ConnectionConfigException",
-                f"uri: {uri} is illegal: it must start with one of unix:, http://, https:// and "
-                "tcp://, or be the path of a local file that ends in .db",
+                # pymilvus's words: programs, and their tests, look for them.
+                f"uri: {uri} is illegal, needs start with [unix, {', '.join(SCHEMES)}] "
+                "or a local file endswith [.db]",
             )
         host = parsed.hostname or "localhost"
         if ":" in host:

@@ -115,3 +115,21 @@ def test_a_partition_that_is_no_name(client: MilvusClient, partition: Any) -> No
         with pytest.raises(pymilvus.MilvusException, match="partition_name must be a str or None"):
             write(Names.THINGS, row, partition_name=partition)
     assert client.query(Names.THINGS, "key >= ''") == []
+
+
+@pytest.mark.parametrize("uri", ["localhost", "", "ftp://host"])
+def test_wording_of_a_bad_uri(uri: str) -> None:
+    caught = []
+    for cls in (pymilvus.MilvusClient, MilvusClient):
+        with pytest.raises(pymilvus.exceptions.ConnectionConfigException) as info:
+            cls(uri)
+        caught.append(info.value.message)
+    assert caught[0] == caught[1]
+
+
+def test_wording_of_a_server_that_is_not_there() -> None:
+    with pytest.raises(pymilvus.MilvusException) as caught:
+        MilvusClient("http://127.0.0.1:1", timeout=0.5)
+    text = "on 127.0.0.1:1, illegal connection params or server unavailable"
+    assert caught.value.code == 2
+    assert text in caught.value.message
