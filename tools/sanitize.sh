@@ -33,6 +33,8 @@ thread)
     debug=
     runtime=libtsan.so
     export TSAN_OPTIONS=halt_on_error=0:exitcode=0:report_signal_unsafe=0:log_path=$reports
+    # Only our code is built with it: what others do to memory and sockets among themselves is theirs.
+    TSAN_OPTIONS+=:ignore_noninstrumented_modules=1
     TSAN_OPTIONS+=:suppressions=$PWD/tools/tsan.supp:allocator_may_return_null=1
     ;;
 *)

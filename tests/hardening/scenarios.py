@@ -11,7 +11,7 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from milvus_native import _core
 from tests.faker import ALL_TYPES, DataType, FakeField, Faker
-from tests.oracle.results.faker import ReplyFaker
+from tests.oracle.results.faker import PlainFaker, ReplyFaker
 from tests.servers import frames
 
 Scenario = Callable[[], Any]
@@ -42,6 +42,35 @@ COLUMN_SCHEMA = _core.Schema.from_reply(
     )
     .reply_bytes
 )
+# Of types that Python itself has: nobody's code but ours touches them.
+PLAIN_SCHEMA = _core.Schema.from_reply(
+    Faker(0)
+    .describe(
+        [
+            FakeField("id", DataType.INT64, primary=True),
+            FakeField("b", DataType.BOOL, nullable=True),
+            FakeField("d", DataType.DOUBLE),
+            FakeField("t", DataType.VARCHAR),
+            FakeField("a", DataType.ARRAY, element_type=DataType.INT32),
+            FakeField("v", DataType.FLOAT_VECTOR, dim=4),
+            FakeField("s", DataType.SPARSE_FLOAT_VECTOR),
+        ]
+    )
+    .reply_bytes
+)
+PLAIN_ROWS = [
+    {
+        "id": i,
+        "b": (True, None)[i % 2],
+        "d": i / 3,
+        "t": f"né {i}",
+        "a": [i, -i],
+        "v": [0.5, i, 1.5, 2],
+        "s": {i: 0.5, 7: 1.5},
+    }
+    for i in range(5)
+]
+ARRAY = np.ones((3, 4), np.float32)
 PARAMS = [("topk", "3"), ("params", '{"ef": 64}')]
 TEMPLATES: dict[str, Any] = {"x": [1, "a", [2.5, True]], "y": "text"}
 VECTOR = [0.5, 0.25, 1.0]
@@ -72,6 +101,8 @@ def _search_replies() -> list[bytes]:
 
 SEARCHES = _search_replies()
 QUERIES = [ReplyFaker(seed).query().SerializeToString() for seed in range(6)]
+PLAIN_SEARCHES = [PlainFaker(seed).search().SerializeToString() for seed in range(6)]
+PLAIN_QUERIES = [PlainFaker(seed).query().SerializeToString() for seed in range(6)]
 MUTATIONS = [ReplyFaker(seed).mutation().SerializeToString() for seed in range(6)]
 
 
@@ -140,6 +171,7 @@ SCENARIOS: dict[str, Scenario] = {
     "schema as a dict": lambda: SCHEMA.to_dict(),
     "rows": lambda: _core.encode_rows(SCHEMA, ROWS, collection_name="c"),
     "rows in slices": encode_in_slices,
+    "plain rows": lambda: _core.encode_rows(PLAIN_SCHEMA, PLAIN_ROWS, collection_name="c"),
     "columns": lambda: _core.encode_rows(COLUMN_SCHEMA, COLUMNS, collection_name="c"),
     "refused rows": refused_rows,
     "cache": use_cache,
@@ -155,9 +187,7 @@ SCENARIOS: dict[str, Scenario] = {
     "sparse search": lambda: _core.encode_search(
         collection_name="c", data=[{5: 0.5, 1: 0.25}], params=PARAMS
     ),
-    "array search": lambda: _core.encode_search(
-        collection_name="c", data=np.ones((3, 4), np.float32), params=PARAMS
-    ),
+    "array search": lambda: _core.encode_search(collection_name="c", data=ARRAY, params=PARAMS),
     "hybrid search": lambda: _core.encode_hybrid_search(
         collection_name="c", requests=[SEARCH, SEARCH], params=PARAMS
     ),
@@ -168,6 +198,8 @@ SCENARIOS: dict[str, Scenario] = {
     "keys": lambda: _core.primary_key_expression("id", ["a", "b'", "c\"'"] * 40, 21),
     "search reply": lambda: [_core.decode_search(data) for data in SEARCHES],
     "query reply": lambda: [_core.decode_query(data) for data in QUERIES],
+    "plain search reply": lambda: [_core.decode_search(data) for data in PLAIN_SEARCHES],
+    "plain query reply": lambda: [_core.decode_query(data) for data in PLAIN_QUERIES],
     "mutation reply": lambda: [_core.decode_mutation(data) for data in MUTATIONS],
     "failed reply": failed_status,
     "connect": lambda: _core.connect_request(

@@ -28,7 +28,11 @@ def test_nothing_is_left(name: str) -> None:
 def test_references_are_given_back(name: str) -> None:
     action = scenarios.SCENARIOS[name]
     inputs = parts([scenarios.ROWS, scenarios.COLUMNS, scenarios.TEMPLATES, scenarios.PARAMS])
+    inputs += parts(scenarios.PLAIN_ROWS)
+    # The counts themselves refer to small integers.
+    inputs = [item for item in inputs if type(item) is not int]
     inputs += [*scenarios.SEARCHES, *scenarios.QUERIES, *scenarios.MUTATIONS, scenarios.REPLY]
+    inputs += [*scenarios.PLAIN_SEARCHES, *scenarios.PLAIN_QUERIES, scenarios.PLAIN_SCHEMA]
     inputs += [scenarios.SCHEMA, scenarios.COLUMN_SCHEMA, None, True, False]
     action()
     gc.collect()
@@ -45,11 +49,24 @@ def test_references_are_given_back(name: str) -> None:
     assert not grown
 
 
+# Wheels are built without the count of all references and change it behind its back: 30 calls of
+# orjson.loads alone seem to leave 62, of numpy.ones 272. "plain ..." do the same without them.
+FOREIGN = {
+    "rows": "numpy, orjson",
+    "rows in slices": "numpy, orjson",
+    "refused rows": "numpy, orjson",
+    "search reply": "orjson",
+    "query reply": "orjson",
+}
+
+
 @pytest.mark.parametrize("name", scenarios.SCENARIOS)
 def test_all_references_are_counted(name: str) -> None:
     total: Callable[[], int] | None = getattr(sys, "gettotalrefcount", None)
     if total is None:
         pytest.skip("this is no debug build of Python")
+    if name in FOREIGN:
+        pytest.skip(f"references of {FOREIGN[name]} are not all counted")
     action = scenarios.SCENARIOS[name]
     action()
     least = sys.maxsize

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from milvus_native import _core
-from tests.oracle.results.faker import COLUMN_TYPES, DataType, ReplyFaker
+from tests.oracle.results.faker import PlainFaker
 
 testcapi = pytest.importorskip("_testcapi", reason="this interpreter cannot fail allocations")
 
@@ -20,18 +20,10 @@ DECODERS: dict[str, Callable[..., Any]] = {
     "query": _core.decode_query,
     "mutation": _core.decode_mutation,
 }
+# Replies without JSON, since orjson does not survive a failed allocation.
 MOST_CACHED = 40  # allocations in a row that free lists and failures of no consequence can hide
 
 pytestmark = pytest.mark.usefixtures("undisturbed")
-
-
-class PlainFaker(ReplyFaker):
-    """Without JSON, since orjson does not survive a failed allocation."""
-
-    def columns(self, out: Any, rows: int, most: int, without: tuple[DataType, ...] = ()) -> None:
-        kinds = [k for k in COLUMN_TYPES if k not in (*without, DataType.JSON)]
-        for i in range(4):
-            self.column(out.add(), f"f{i}", self.random.choice(kinds), rows)
 
 
 def fail_each_allocation(decode: Callable[[bytes], Any], data: bytes) -> int:
