@@ -35,14 +35,14 @@ fi
 # Packages come from where this machine gets them.
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
 cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
-mkdir -p "$root/work"
+mkdir -p "$root/milvus_native"
 for item in setup.py pyproject.toml README.md LICENSE csrc milvus_native tests tools; do
-    rm -rf "${root:?}/work/$item"
-    cp -a "$item" "$root/work/$item"
+    rm -rf "${root:?}/milvus_native/$item"
+    cp -a "$item" "$root/milvus_native/$item"
 done
 
 # /proc and /dev, seen from this process and its children alone.
 unshare --mount --propagation private bash -euc '
     mount -t proc proc "$0/proc"
     mount --rbind /dev "$0/dev"
-    exec chroot "$0" /work/tools/pythons.sh "${@:1}"' "$root" "${interpreters[@]}"
+    exec chroot "$0" /milvus_native/tools/pythons.sh "${@:1}"' "$root" "${interpreters[@]}"
