@@ -615,7 +615,7 @@ def test_an_encoder_in_its_own_data_is_collected() -> None:
 
 def test_too_large_for_one_message() -> None:
     text = "a" * 200_000_000
-    schema = compiled(FakeField("text", DataType.VARCHAR))
+    schema = compiled(FakeField("text", DataType.TEXT))
     tracemalloc.start()
     try:
         with pytest.raises(ParamError, match="2 GiB"):
