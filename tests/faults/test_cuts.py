@@ -86,7 +86,7 @@ def test_inserts_made_again_when_asked(
         Crowd(kind, proxy.uri, collection, retry_writes=True) as crowd,
     ):
         all_done(crowd.gather([Op("query", batch) for batch in new], TIMEOUT))
-        proxy.fierce(PLANS["cuts"], BUDGET)
+        proxy.fierce(mixture(CUTS, most_bytes=3_000), BUDGET)
         proxy.drop()
         all_done(crowd.gather([Op("insert", batch, 1) for batch in new], TIMEOUT, in_flight=20))
         proxy.calm()

@@ -6,7 +6,8 @@
         proxy.calm()
 
 What befalls a connection, in which direction and after how many bytes, follows from the seed and
-from the number of the connection alone. It listens on 127.0.0.1, on a port that stays the same.
+from the number of the connection alone; one that has lived through a fault meets another. The proxy
+listens on 127.0.0.1, on a port that stays the same.
 
 As a process of its own, for those who count what their own has open:
 
@@ -159,9 +160,7 @@ class FaultProxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        fault = None
-        if self._plan is not None:
-            fault = self._plan(random.Random(f"{self._seed}:{self._numbers}"))
+        fate = _Fate(random.Random(f"{self._seed}:{self._numbers}"), self._plan)
         self._numbers += 1
         near = _End(reader, writer)
         try:
@@ -171,8 +170,8 @@ class FaultProxy:
             self._tasks.discard(task)
             return
         pumps = [
-            self._loop.create_task(self._pump(near, far, TO_SERVER, fault)),
-            self._loop.create_task(self._pump(far, near, TO_CLIENT, fault)),
+            self._loop.create_task(self._pump(near, far, TO_SERVER, fate)),
+            self._loop.create_task(self._pump(far, near, TO_CLIENT, fate)),
         ]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_EXCEPTION)
@@ -194,21 +193,23 @@ class FaultProxy:
         self.struck[fault.kind] += 1
         return True
 
-    async def _pump(self, source: _End, sink: _End, direction: str, fault: Fault | None) -> None:
+    async def _pump(self, source: _End, sink: _End, direction: str, fate: _Fate) -> None:
         """Up to the end of what `source` says, which is passed on."""
-        waiting = fault if fault is not None and fault.direction == direction else None
-        left = 0 if waiting is None else waiting.after
         slow_until = 0.0
         while data := await source.reader.read(CHUNK):
-            if waiting is not None and len(data) > left:
-                struck, waiting = waiting, None
-                if self._strikes(struck):
-                    await sink.send(data[:left])
-                    data = data[left:]
-                    if struck.kind == HALF_CLOSE:
+            fault = fate.fault
+            if fault is not None and fault.direction == direction:
+                if len(data) <= fate.left:
+                    fate.left -= len(data)
+                elif self._strikes(fault):
+                    await sink.send(data[: fate.left])
+                    data = data[fate.left :]
+                    if fault.kind == HALF_CLOSE:
                         break
-                    slow_until = await self._strike(struck)
-            left -= len(data)
+                    slow_until = await self._strike(fault)
+                    fate.draw(self._plan)
+                else:
+                    fate.fault = None
             while data and self._plan is not None and self._loop.time() < slow_until:
                 piece, data = data[:SLOW_PIECE], data[SLOW_PIECE:]
                 await sink.send(piece)
@@ -240,6 +241,18 @@ class FaultProxy:
     async def _listen_again(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
         await self._listen()
+
+
+class _Fate:
+    """What is to befall one connection next."""
+
+    def __init__(self, source: random.Random, plan: Plan | None) -> None:
+        self._source = source
+        self.draw(plan)
+
+    def draw(self, plan: Plan | None) -> None:
+        self.fault = None if plan is None else plan(self._source)
+        self.left = 0 if self.fault is None else self.fault.after  # bytes in its direction
 
 
 class _Reset(Exception):
