@@ -63,6 +63,17 @@ LACKING: dict[str, list[str]] = {
         "tests/oracle/iterators/test_against_pymilvus.py::test_query[[]*",
         "tests/oracle/iterators/test_against_pymilvus.py::test_search[[]*",
         "tests/oracle/iterators/test_against_pymilvus.py::test_random_walks",
+        # Structs, arrays of vectors and element indices are laid out otherwise.
+        "tests/oracle/results/test_query.py::test_equals_pymilvus*",
+        "tests/oracle/results/test_query.py::test_copies_are_whole*",
+        "tests/oracle/results/test_query.py::test_json_holds_every_field*",
+        "tests/oracle/results/test_query.py::test_other_bytes_of_the_same_message*",
+        "tests/oracle/results/test_query.py::test_two_element_rows_share_nothing",
+        "tests/oracle/results/test_query.py::test_unknown_types_leave_none",
+        "tests/oracle/results/test_search.py::test_equals_pymilvus*",
+        "tests/oracle/results/test_search.py::test_copies_are_whole*",
+        "tests/oracle/results/test_search.py::test_json_holds_every_field*",
+        "tests/oracle/results/test_search.py::test_other_bytes_of_the_same_message*",
         # group_by_fields and order_by are checked.
         "tests/oracle/requests/test_request_errors.py::*group_by_fields*",
         "tests/oracle/requests/test_request_differences.py::test_group_by_of_a_query_may_be_none",

@@ -41,7 +41,7 @@ def plain(value: Any) -> Any:
 def test_equals_pymilvus(batch: int) -> None:
     for faker in fakers(batch):
         reply = faker.query()
-        strict = faker.chance(0.5)
+        strict = has("pymilvus.client.iterator:") and faker.chance(0.5)  # 2.6 knows none
         ours = _core.decode_query(reply.SerializeToString(), strict_float32=strict)
         assert_same_result(ours, query(reply, strict))
 
