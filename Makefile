@@ -20,7 +20,7 @@ THREADED_TESTS ?= tests/unit/rows/test_schema_cache.py tests/unit/rpc tests/unit
 # Of both, what fits into CI: the C core's own tests, and what hostile input and want of memory do.
 SANITIZE_QUICK_TESTS ?= tests/unit/rpc tests/unit/rows tests/unit/results tests/unit/vectors tests/unit/requests \
 	tests/hardening/test_allocation_failures.py tests/hardening/test_hostile_objects.py \
-	tests/transport/test_bytes.py tests/transport/test_outcomes.py
+	tests/transport/test_bytes.py
 
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
