@@ -18,7 +18,6 @@ import pytest
 import uvloop
 
 from milvus_native import AsyncMilvusClient, MilvusClient, schema_cache
-from tests.sanitizers import SANITIZED
 from tests.servers.faulty import FaultServer, Peer, serve
 from tests.unit.clients import replies
 from tests.unit.clients.proxy import Proxy
@@ -322,10 +321,6 @@ def test_keyboard_interrupt() -> None:
 
 # --- processes ---
 
-ASAN_FORKS = pytest.mark.skipif(
-    SANITIZED, reason="a child hangs if another thread was in the sanitizer's allocator at the fork"
-)
-
 
 def await_child(pid: int, seconds: float = 60) -> int:
     end = time.monotonic() + seconds
@@ -339,7 +334,6 @@ def await_child(pid: int, seconds: float = 60) -> int:
     raise AssertionError("the child hangs")
 
 
-@ASAN_FORKS
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_200_forks_of_a_busy_parent(go_milvus: str) -> None:
     """Two threads call while children are made, which call too: none hangs or disturbs another."""
@@ -381,7 +375,6 @@ def test_200_forks_of_a_busy_parent(go_milvus: str) -> None:
         search(client)
 
 
-@ASAN_FORKS
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_forks_of_a_busy_loop(go_milvus: str) -> None:
     async def main() -> None:
@@ -420,7 +413,6 @@ def search_inherited(_: int) -> int:
     return os.getpid()
 
 
-@ASAN_FORKS
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_multiprocessing_pool(go_milvus: str) -> None:
     """As in gunicorn --preload and celery's prefork: made and used before the workers are."""
