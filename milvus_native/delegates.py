@@ -165,9 +165,21 @@ class SyncDelegate:
         if self._client is None:
             with self._lock:
                 if self._client is None:
-                    self._client = _make_sync(self._config, self._timeout)
+                    self._client = self._make()
         self._client._config.db_name = self._config.db_name
         return self._client
+
+    def _make(self) -> Any:
+        """Once more if the server had enough of the PINGs of another channel of the process.
+
+        grpcio lets channels share a connection, and a new one meets the GOAWAY meant for that.
+        """
+        try:
+            return _make_sync(self._config, self._timeout)
+        except Exception as error:
+            if "Too many pings" not in str(error.__cause__):
+                raise
+        return _make_sync(self._config, self._timeout)
 
     def close(self) -> None:
         client, self._client = self._client, None

@@ -65,7 +65,7 @@ class NativeAioTransport:
                 continue
             if deadline is not None:
                 timeout = max(deadline - self._loop.time(), 0.0)
-            future = self._loop.create_future()
+            future, heard = self._loop.create_future(), channel.rpc.bytes_received
             try:
                 number = channel.submit(SERVICE + method, request, metadata, timeout, future)
             except ConnectionError:
@@ -78,6 +78,9 @@ class NativeAioTransport:
                 raise
             if code == 0:
                 return message  # type: ignore[no-any-return]
+            if code == DEADLINE_EXCEEDED and heard == channel.rpc.bytes_received:
+                channel.is_silent = True  # it may be dead: only what it has stays on it
+                self.settle(channel)
             if sent or channel.rpc.accepts or code != UNAVAILABLE or not was_idle:
                 raise RpcError(code, text or "", trailers or (), sent)
             # The connection had ended while it was idle: the call goes to another.
@@ -239,6 +242,7 @@ class _Channel:
         "_writing",
         "calls",
         "doubtful_at",
+        "is_silent",
         "rpc",
     )
 
@@ -259,6 +263,7 @@ class _Channel:
         self.calls = 0
         # When it will have been idle for long, or its timer so overdue that the loop stood still.
         self.doubtful_at = math.inf
+        self.is_silent = False
         loop.add_reader(wire.sock, self._on_readable)
         self._send_soon()  # the greeting
 
@@ -276,6 +281,8 @@ class _Channel:
 
         ConnectionError if the connection takes no calls.
         """
+        if self.is_silent:
+            raise ConnectionError("the connection takes no calls, as the server is silent")
         number = self.rpc.submit(path, request, metadata, timeout, future)
         self.calls += 1
         if not self._scheduled:
@@ -296,7 +303,7 @@ class _Channel:
             self._greeting = self._loop.create_future()
         left = None if deadline is None else max(deadline - self._loop.time(), 0.0)
         await asyncio.wait([self._greeting], timeout=left)
-        if not self._greeting.done():
+        if not self._greeting.done() or (deadline is not None and self._loop.time() >= deadline):
             text = "Deadline Exceeded (waiting for the server's settings)"
             raise RpcError(DEADLINE_EXCEEDED, text, sent=False)
 
@@ -353,7 +360,7 @@ class _Channel:
             _set(ping, True)
         if self._greeting is not None and self.rpc.settings_came:
             _set(self._greeting, None)
-        if not self.rpc.accepts:
+        if self.is_silent or not self.rpc.accepts:
             self._transport.settle(self)
 
     def _deliver(self, results: list[Result]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -356,6 +357,7 @@ def test_200_forks_of_a_busy_parent(go_milvus: str) -> None:
                 pid = os.fork()
                 if pid == 0:
                     status = 1
+                    faulthandler.dump_traceback_later(50)  # where, should it hang
                     try:
                         if number % 2:
                             for _ in range(3):

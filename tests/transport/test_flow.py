@@ -312,7 +312,7 @@ def test_settings_that_never_come() -> None:
         assert [(error.code, error.sent) for error in results[100:]] == [
             (DEADLINE_EXCEEDED, False)
         ] * 50
-        assert server.connections == 1
+        assert server.connections <= 2  # silent, it is given up when the first run out of time
 
 
 @pytest.mark.parametrize("kind", KINDS)

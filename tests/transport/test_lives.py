@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from milvus_native.transport import native_aio, native_sync
-from milvus_native.transport.base import CANCELLED, UNAVAILABLE, RpcError
+from milvus_native.transport.base import CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE, RpcError
 from tests.servers import frames
 from tests.servers.faulty import FaultServer, Gone, Peer, serve
 
@@ -265,6 +265,39 @@ def test_silent_server_is_found_out(kind: str) -> None:
 
 # The event loop's transport looks at the clock when a PING may be due.
 SOON_IDLE = {"grpc_options": {"grpc.keepalive_time_ms": 50}}
+
+
+@pytest.mark.parametrize("kind", NATIVE)
+def test_silent_connection_is_not_used_again(kind: str) -> None:
+    """After one call that ran out of time in silence. What waits on it still may be answered."""
+    another = threading.Event()
+
+    def play(peer: Peer) -> None:
+        if peer.number == 0:
+            peer.answer(peer.request())
+            peer.replenishes = False  # not a byte
+            if kind == "native-async":
+                patient = peer.request()
+                another.wait(30)
+                peer.answer(patient)
+            peer.drain()
+        else:
+            peer.serve()
+
+    with FaultServer(play, replies=REPLIES) as server, open_line(kind, server.uri) as line:
+        assert line.call() == ANSWER
+        if isinstance(line, AsyncLine):
+            call = line.transport.unary(METHOD, QUESTION, timeout=30, metadata=())
+            patient = line.loop.create_task(call)
+        with pytest.raises(RpcError) as caught:
+            line.call(timeout=0.3)
+        assert caught.value.code == DEADLINE_EXCEEDED
+        assert line.call() == ANSWER
+        assert server.connections == 2
+        another.set()
+        if isinstance(line, AsyncLine):
+            assert line.loop.run_until_complete(patient) == ANSWER
+        until(lambda: line.usage().open_connections == 1, line)
 
 
 @pytest.mark.parametrize("kind", NATIVE)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import grpc
 import pymilvus
 import pytest
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from milvus_native import AsyncMilvusClient, MilvusClient, schema_cache
 from milvus_native.control.table import TABLE
-from tests.servers.recording import RecordingServer
+from tests.servers.recording import Failure, RecordingServer, connect_reply
 
 from . import replies
 from .calls import ALL_CALLS, DataCall
@@ -30,6 +31,20 @@ def test_unknown_keyword(server: RecordingServer, either: Either, call: DataCall
     assert message.FromString(theirs.request) == message.FromString(ours.request)
     assert either.client.stats()["delegated"] == {call.method: 1}
     assert either.client.stats()["control"] == {}
+
+
+@pytest.mark.parametrize("reason", ["Too many pings", "down"])
+def test_goaway_for_another_channel(server: RecordingServer, reason: str) -> None:
+    """Ours connects, then pymilvus's client on a connection that grpcio has had for long."""
+    refusal = Failure(grpc.StatusCode.UNAVAILABLE, reason)
+    server.set("Connect", connect_reply(), refusal, connect_reply())
+    server.set("ShowCollections", LISTED)
+    with MilvusClient(server.uri) as client:
+        if reason == "down":
+            with pytest.raises(pymilvus.MilvusException, match="Fail connecting"):
+                client.list_collections()
+        assert client.list_collections() == ["things"]
+    assert server.count("Connect") == 3
 
 
 @pytest.mark.parametrize("call", ALL_CALLS.values(), ids=ALL_CALLS)
