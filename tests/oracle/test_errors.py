@@ -258,7 +258,7 @@ def native(server: RecordingServer) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def oracle(server: RecordingServer) -> Iterator[Any]:
-    client = pymilvus.MilvusClient(server.uri)
+    client = pymilvus.MilvusClient(server.uri, dedicated=True)
     yield client
     client.close()
 

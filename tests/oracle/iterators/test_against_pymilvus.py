@@ -108,7 +108,10 @@ async def test_checkpoint_files_are_the_same(tmp_path):
     collection = PagingCollection(rows(20, string_keys=True))
     path = str(tmp_path / "place")
     with RecordingServer(collection.replies()) as server:
-        clients = [pymilvus.MilvusClient(server.uri), milvus_native.MilvusClient(server.uri)]
+        clients = [
+            pymilvus.MilvusClient(server.uri, dedicated=True),
+            milvus_native.MilvusClient(server.uri),
+        ]
         seen, contents = [], []
         for turn in range(4):
             iterator = clients[turn % 2].query_iterator("c", batch_size=5, iterator_cp_file=path)

@@ -196,7 +196,7 @@ def test_resuming_after_an_offset(tmp_path):
 
 def test_cursor_before_the_first_page():
     with RecordingServer(keyed(["a"]).replies()) as server:
-        theirs = pymilvus.MilvusClient(server.uri).query_iterator("c").get_cursor()
+        theirs = pymilvus.MilvusClient(server.uri, dedicated=True).query_iterator("c").get_cursor()
         with milvus_native.MilvusClient(server.uri) as client:
             ours = client.query_iterator("c").get_cursor()
             assert (theirs.str_pk, ours.str_pk) == ("None", None)

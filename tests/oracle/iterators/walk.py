@@ -136,7 +136,7 @@ async def both(
     # It is kept by address, and the last test's server may have had the same one.
     GlobalCache.schema.clear()
     with RecordingServer(collection.replies()) as server:
-        client = pymilvus.MilvusClient(server.uri)
+        client = pymilvus.MilvusClient(server.uri, dedicated=True)
         theirs = walk_sync(client, method, deepcopy(arguments))
         theirs.requests = requests_of(server.take())
         client.close()

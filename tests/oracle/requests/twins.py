@@ -91,11 +91,12 @@ class Theirs:
 
     def __init__(self, server: RecordingServer) -> None:
         self._server = server
-        self._client = MilvusClient(server.uri)
+        # Not shared: the pool may hold a closed one, of an earlier server on the same port.
+        self._client = MilvusClient(server.uri, dedicated=True)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._async_client = AsyncMilvusClient(server.uri)
+        self._async_client = AsyncMilvusClient(server.uri, dedicated=True)
 
     def call(self, method: str, /, *args: Any, **kwargs: Any) -> bytes | Exception | None:
         """The request, the exception, or None when nothing was sent."""
