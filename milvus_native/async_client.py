@@ -519,7 +519,7 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
 
     async def _delegated(self, method: str, collection_name: str, /, **kwargs: Any) -> Any:
         """A whole data-plane call, done by pymilvus."""
-        self._count_delegated(method)
+        self._count("delegated", method)
         if self._is_programs:
             return await borrow(self, method)(collection_name, **kwargs)
         scope = self._scope()
@@ -538,7 +538,7 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
             scope = self._scope()
             call = self._call(method, scope, arguments.get("timeout"), arguments)
             return await self._driver.run(row.operation(scope, **arguments), call)
-        self._count_control(method)
+        self._count("control", method)
         try:
             if not self._is_programs and await self._needs_thread(method):
                 return await asyncio.to_thread(self._in_thread, method, arguments)
@@ -562,5 +562,5 @@ class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
         return getattr(self._sync_delegate.get(), method)(**arguments)
 
     async def _control_stream(self, method: str, /, **arguments: Any) -> Any:
-        self._count_control(method)
+        self._count("control", method)
         return borrow(self, method)(**arguments)

@@ -62,11 +62,7 @@ class AsyncDriver:
 
     async def connect(self, call: Call) -> None:
         """Opens the running loop's session, unless it is open."""
-        link = self._connection.link()
-        try:
-            await self.run(handshake(link), call, inner=True)
-        except Exception as error:
-            raise errors.translate(error) from errors.cause_of(error)
+        await self.run(handshake(self._connection.link()), call)
 
     async def _perform(self, effect: NeedSchema | Encode | Wait | Handshake, call: Call) -> Any:
         if isinstance(effect, NeedSchema):

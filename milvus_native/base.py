@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from . import errors, requests, transport
 from .calls import CALL_KEYWORDS, Call
@@ -68,8 +68,7 @@ class BaseClient:
         self._timeout = timeout
         self._known_scope: Scope | None = None
         self._count_lock = threading.Lock()
-        self._delegated_calls: dict[str, int] = {}
-        self._control_calls: dict[str, int] = {}
+        self._counts: dict[str, dict[str, int]] = {"delegated": {}, "control": {}}
         self._is_made = True
         self._made_programs = machinery_is_replaced() or is_overridden(
             type(self), "_get_connection"
@@ -95,8 +94,7 @@ class BaseClient:
         usage = self._connection.usage()
         with self._count_lock:
             return {
-                "delegated": dict(self._delegated_calls),
-                "control": dict(self._control_calls),
+                **{kind: dict(calls) for kind, calls in self._counts.items()},
                 "retries": counters.retries,
                 "reconnects": counters.reconnects,
                 "transport": self._transport_name,
@@ -175,15 +173,11 @@ class BaseClient:
         """Whether a call must go to pymilvus whole."""
         return self._all_delegated or (bool(kwargs) and not kwargs.keys() <= known)
 
-    def _count_delegated(self, method: str) -> None:
+    def _count(self, kind: Literal["delegated", "control"], method: str) -> None:
         if self._is_made:
             with self._count_lock:
-                self._delegated_calls[method] = self._delegated_calls.get(method, 0) + 1
-
-    def _count_control(self, method: str) -> None:
-        if self._is_made:
-            with self._count_lock:
-                self._control_calls[method] = self._control_calls.get(method, 0) + 1
+                calls = self._counts[kind]
+                calls[method] = calls.get(method, 0) + 1
 
 
 def observer(address: str, on_call: Any, tracing: bool) -> Observer | None:

@@ -508,7 +508,7 @@ class MilvusClient(BaseClient, Definition, Administration):
     def close(self) -> None:
         """Closes the connections. Calls made afterwards raise MilvusException."""
         if "_manager" in self.__dict__:
-            original(self._THEIRS).close(self)
+            borrow(self, "close")()
         if self._is_made:
             self._connection.close()
             self._delegate.close()
@@ -547,7 +547,7 @@ class MilvusClient(BaseClient, Definition, Administration):
 
     def _handler_in_use(self) -> Any:
         if "_handler" in self.__dict__ or not self._is_made:
-            return original(self._THEIRS)._get_connection(self)
+            return borrow(self, "_get_connection")()
         return self._pymilvus()._get_connection()
 
     _handler = Replaceable(property(_connected_handler))
@@ -561,7 +561,7 @@ class MilvusClient(BaseClient, Definition, Administration):
 
     def _delegated(self, method: str, collection_name: str, /, **kwargs: Any) -> Any:
         """A whole data-plane call, done by pymilvus."""
-        self._count_delegated(method)
+        self._count("delegated", method)
         call = borrow(self, method)
         if self._is_programs:
             return call(collection_name, **kwargs)
@@ -578,7 +578,7 @@ class MilvusClient(BaseClient, Definition, Administration):
             scope = self._scope()
             call = self._call(method, scope, arguments.get("timeout"), arguments)
             return self._driver.run(row.operation(scope, **arguments), call)
-        self._count_control(method)
+        self._count("control", method)
         try:
             return borrow(self, method)(**arguments)
         finally:

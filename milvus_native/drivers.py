@@ -57,11 +57,7 @@ class SyncDriver:
 
     def connect(self, call: Call) -> None:
         """Opens the session, unless it is open."""
-        link = self._connection.link()
-        try:
-            self.run(handshake(link), call, inner=True)
-        except Exception as error:
-            raise errors.translate(error) from errors.cause_of(error)
+        self.run(handshake(self._connection.link()), call)
 
     def _perform(self, effect: NeedSchema | Encode | Wait | Handshake, call: Call) -> Any:
         if isinstance(effect, NeedSchema):

@@ -24,7 +24,7 @@ _JSON_TYPES = {
 }
 _NO_PARAMS: dict[str, Any] = {}
 # The keyword arguments that ann_pairs reads; the others of a search go elsewhere.
-_ANN_KEYWORDS = frozenset(
+ANN_PARAMETERS = frozenset(
     {
         "cluster_id",
         "collection_id",
@@ -60,7 +60,7 @@ def ann_pairs(
     kwargs: dict[str, Any],
 ) -> Pairs:
     """SearchRequest.search_params, in pymilvus's order. `given` is the call's search_params."""
-    if kwargs and kwargs.keys().isdisjoint(_ANN_KEYWORDS):
+    if kwargs and kwargs.keys().isdisjoint(ANN_PARAMETERS):
         kwargs = _NO_PARAMS
     if given == _NO_PARAMS and not (kwargs or search_aggregation or scope.cluster_id):
         return list(_plain_ann_pairs(limit, round_decimal, anns_field))

@@ -28,7 +28,7 @@ from milvus_native.arguments import (
     raise_as_pymilvus,
 )
 from milvus_native.calls import CALL_KEYWORDS
-from milvus_native.parameters import ann_pairs, query_pairs, rank_pairs
+from milvus_native.parameters import ANN_PARAMETERS, ann_pairs, query_pairs, rank_pairs
 
 # Read by whoever sends the request; none of them changes it.
 _CALL_KEYWORDS = CALL_KEYWORDS | {"timeout"}
@@ -47,23 +47,16 @@ _READ_KEYWORDS = _CALL_KEYWORDS | {
     "time_fields",
     "timezone",
 }
-_ANN_KEYWORDS = _READ_KEYWORDS | {
-    "group_by_field",
-    "group_size",
-    "highlighter",
-    "is_embedding_list",
-    "json_path",
-    "json_type",
-    "page_retain_order",
-    "round_decimal",
-    "search_aggregation",
-    "search_iter_batch_size",
-    "search_iter_id",
-    "search_iter_last_bound",
-    "search_iter_v2",
-    "strict_cast",
-    "strict_group_size",
-}
+_ANN_KEYWORDS = (
+    _READ_KEYWORDS
+    | ANN_PARAMETERS
+    | {
+        "highlighter",
+        "is_embedding_list",
+        "round_decimal",
+        "search_aggregation",
+    }
+)
 SEARCH_KEYWORDS = _ANN_KEYWORDS | {"filter_params"}
 HYBRID_KEYWORDS = _ANN_KEYWORDS | {"function_chains", "rank_group_scorer"}
 QUERY_KEYWORDS = _READ_KEYWORDS | {

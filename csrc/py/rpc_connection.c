@@ -530,7 +530,6 @@ typedef enum {
     SHOW_CLOSED,
     SHOW_ERROR,
     SHOW_FREE_STREAMS,
-    SHOW_HAS_ROOM,
     SHOW_OPEN_CALLS,
     SHOW_SETTINGS_CAME,
     SHOW_GOAWAY_CODE,
@@ -565,8 +564,6 @@ static PyObject *connection_show(PyObject *object, void *what)
         return error;
     case SHOW_FREE_STREAMS:
         return PyLong_FromSize_t(free);
-    case SHOW_HAS_ROOM:
-        return PyBool_FromLong(free != 0);
     case SHOW_OPEN_CALLS:
         return PyLong_FromSize_t(busy);
     case SHOW_SETTINGS_CAME:
@@ -603,9 +600,6 @@ static PyGetSetDef connection_getset[] = {
     {"free_streams", connection_show, NULL,
      "How many more calls the server lets run at once; 100 in all until it has told.",
      (void *)SHOW_FREE_STREAMS},
-    {"has_room", connection_show, NULL,
-     "Whether free_streams is not 0.",
-     (void *)SHOW_HAS_ROOM},
     {"open_calls", connection_show, NULL, "Calls begun and not finished.",
      (void *)SHOW_OPEN_CALLS},
     {"settings_came", connection_show, NULL, "Whether the server has shown to speak HTTP/2.",

@@ -2,8 +2,8 @@
  *
  * One method instead of send, poll and recv from Python: the GIL is let go once for all three, which
  * is what matters when many threads call; and a large message goes to the socket from where it lies.
- * The socket stays Python's: made, configured and closed there. On a blocking one a call takes two
- * system calls, send and recv; on a non-blocking one poll comes between them. */
+ * The socket stays Python's: made, configured and closed there. On a blocking one a call takes
+ * three system calls, a look, send and recv; on a non-blocking one poll comes before the recv. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

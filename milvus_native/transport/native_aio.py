@@ -59,7 +59,7 @@ class NativeAioTransport:
             channel, was_idle = self._pick(), True
             if channel is None:
                 channel, was_idle = await self._another(deadline), False
-                if channel.rpc.accepts and not channel.rpc.has_room:
+                if channel.rpc.accepts and not channel.rpc.free_streams:
                     continue  # others, who have waited for the same, were faster
             elif channel.doubtful_at <= self._loop.time() and not await channel.answers(deadline):
                 continue
@@ -88,7 +88,7 @@ class NativeAioTransport:
     def _pick(self) -> _Channel | None:
         """A connection with room for a call, None if one should be dialled."""
         for channel in self._channels:
-            if channel.rpc.has_room:
+            if channel.rpc.free_streams:
                 return channel
         if len(self._channels) < MAX_CONNECTIONS:
             return None

@@ -1,8 +1,9 @@
-"""An HTTP/2 engine joined to a connected, non-blocking socket, plain or through TLS.
+"""An HTTP/2 engine joined to a connected socket, plain or through TLS.
 
-Both kinds do what the socket allows without waiting (`pump`, for event loops) or wait for
-something to happen (`exchange`, for threads). What goes wrong on the socket shows in the engine:
-it is closed, its calls have finished.
+It is non-blocking, but for the plain one of a thread, whose engine looks after that (see
+RpcConnection.exchange). Both kinds do what the socket allows without waiting (`pump`, for event
+loops) or wait for something to happen (`exchange`, for threads). What goes wrong on the socket
+shows in the engine: it is closed, its calls have finished.
 """
 
 from __future__ import annotations
