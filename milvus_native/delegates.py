@@ -91,6 +91,10 @@ def client_arguments(config: ConnectionConfig, timeout: float | None) -> dict[st
         if not all(arguments.get(name) for name in files):
             # pymilvus knows a CA file of its own only together with a client certificate.
             arguments["server_pem_path"] = config.tls.root_path
+    # grpcio lets channels share a connection: ours would end with it when a server has had enough
+    # of the PINGs of another (GOAWAY too_many_pings), as milvus-lite soon has.
+    unshared = {"grpc.use_local_subchannel_pool": 1}
+    arguments["grpc_options"] = unshared | (arguments.get("grpc_options") or {})
     arguments.update(
         uri=config.uri,
         token=config.token,
@@ -165,21 +169,9 @@ class SyncDelegate:
         if self._client is None:
             with self._lock:
                 if self._client is None:
-                    self._client = self._make()
+                    self._client = _make_sync(self._config, self._timeout)
         self._client._config.db_name = self._config.db_name
         return self._client
-
-    def _make(self) -> Any:
-        """Once more if the server had enough of the PINGs of another channel of the process.
-
-        grpcio lets channels share a connection, and a new one meets the GOAWAY meant for that.
-        """
-        try:
-            return _make_sync(self._config, self._timeout)
-        except Exception as error:
-            if "Too many pings" not in str(error.__cause__):
-                raise
-        return _make_sync(self._config, self._timeout)
 
     def close(self) -> None:
         client, self._client = self._client, None

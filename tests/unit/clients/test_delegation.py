@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import grpc
 import pymilvus
 import pytest
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from milvus_native import AsyncMilvusClient, MilvusClient, schema_cache
 from milvus_native.control.table import TABLE
-from tests.servers.recording import Failure, RecordingServer, connect_reply
+from tests.servers.recording import RecordingServer
 
 from . import replies
 from .calls import ALL_CALLS, DataCall
 from .conftest import Either
+from .proxy import Proxy
 
 LISTED = milvus_pb2.ShowCollectionsResponse(collection_names=["things"]).SerializeToString()
 
@@ -33,18 +33,30 @@ def test_unknown_keyword(server: RecordingServer, either: Either, call: DataCall
     assert either.client.stats()["control"] == {}
 
 
-@pytest.mark.parametrize("reason", ["Too many pings", "down"])
-def test_goaway_for_another_channel(server: RecordingServer, reason: str) -> None:
-    """Ours connects, then pymilvus's client on a connection that grpcio has had for long."""
-    refusal = Failure(grpc.StatusCode.UNAVAILABLE, reason)
-    server.set("Connect", connect_reply(), refusal, connect_reply())
+@pytest.mark.parametrize("kind", [MilvusClient, AsyncMilvusClient])
+def test_connection_of_its_own(server: RecordingServer, kind: Any) -> None:
+    """Not that of another channel to the same server, with whose PINGs it would end."""
     server.set("ShowCollections", LISTED)
-    with MilvusClient(server.uri) as client:
-        if reason == "down":
-            with pytest.raises(pymilvus.MilvusException, match="Fail connecting"):
-                client.list_collections()
-        assert client.list_collections() == ["things"]
-    assert server.count("Connect") == 3
+
+    async def main(proxy: Proxy) -> None:
+        client: Any = kind(proxy.uri)
+        query = client.query("things", "id > 1")
+        if kind is AsyncMilvusClient:
+            await query
+        before = len(proxy._open)
+        listing = client.list_collections()
+        assert (await listing if kind is AsyncMilvusClient else listing) == ["things"]
+        assert len(proxy._open) > before
+        closing = client.close()
+        if kind is AsyncMilvusClient:
+            await closing
+
+    with Proxy(server.port) as proxy:
+        others = [pymilvus.MilvusClient(proxy.uri, dedicated=True) for _ in range(2)]
+        assert [other.list_collections() for other in others] == [["things"]] * 2
+        asyncio.run(main(proxy))
+        for other in others:
+            other.close()
 
 
 @pytest.mark.parametrize("call", ALL_CALLS.values(), ids=ALL_CALLS)
