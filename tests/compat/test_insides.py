@@ -123,13 +123,16 @@ async def test_replaced_connection_manager_async() -> None:
 
 
 def test_clients_with_a_replaced_handler_share_it() -> None:
-    """As pymilvus's clients do."""
-    with patch("pymilvus.client.grpc_handler.GrpcHandler", side_effect=lambda **_: handler()):
+    """As pymilvus's clients do. The manager is one of the test's own: pymilvus's is the whole
+    process's, and to reset it would close the connections of other tests."""
+    with (
+        patch.object(ConnectionManager, "_instance", None),
+        patch("pymilvus.client.grpc_handler.GrpcHandler", side_effect=lambda **_: handler()),
+    ):
         clients = [MilvusClient(NOWHERE, dedicated=n == 2) for n in range(3)]
         handlers = [client._handler for client in clients]
         for client in clients:
             client.close()
-    ConnectionManager._reset_instance()
     assert handlers[0] is handlers[1] is not handlers[2]
 
 

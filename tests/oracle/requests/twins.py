@@ -247,7 +247,7 @@ def assert_same(
     """Same message; or the same class, code and text of an exception, as far as it is pymilvus's
     own: the text of protobuf's or struct's complaint inside it may differ."""
     if isinstance(theirs, Exception):
-        assert isinstance(ours, Exception), f"they raise {theirs!r}, we send {ours!r}"
+        assert isinstance(ours, Exception), f"they raise {theirs!r} ({theirs}), we send {ours!r}"
         assert type(ours) is type(theirs), (ours, theirs)
         if isinstance(theirs, MilvusException):
             assert ours.code == theirs.code
