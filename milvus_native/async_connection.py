@@ -97,7 +97,8 @@ class AsyncConnection(Connection):
         with opening():
             total = self._past
             for link in self._links.values():
-                total = total.plus(link.transport.usage())
+                if link.generation == forking.generation:
+                    total = total.plus(link.transport.usage())
         return total
 
     def renew(self) -> None:

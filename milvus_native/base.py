@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from . import errors, requests, transport
+from . import errors, forking, requests, transport
 from .calls import CALL_KEYWORDS, Call
 from .config import ConnectionConfig
 from .connection import Connection
@@ -67,7 +66,6 @@ class BaseClient:
         self._observer = observer(self._config.address, on_call, tracing)
         self._timeout = timeout
         self._known_scope: Scope | None = None
-        self._count_lock = threading.Lock()
         self._counts: dict[str, dict[str, int]] = {"delegated": {}, "control": {}}
         self._is_made = True
         self._made_programs = machinery_is_replaced() or is_overridden(
@@ -92,7 +90,7 @@ class BaseClient:
         """
         counters = self._connection.counters
         usage = self._connection.usage()
-        with self._count_lock:
+        with forking.counting:
             return {
                 **{kind: dict(calls) for kind, calls in self._counts.items()},
                 "retries": counters.retries,
@@ -175,7 +173,7 @@ class BaseClient:
 
     def _count(self, kind: Literal["delegated", "control"], method: str) -> None:
         if self._is_made:
-            with self._count_lock:
+            with forking.counting:
                 calls = self._counts[kind]
                 calls[method] = calls.get(method, 0) + 1
 

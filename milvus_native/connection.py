@@ -48,19 +48,18 @@ forking.in_child(_new_lock)
 class Counters:
     """How often one client has sent a request again, and has opened a session again."""
 
-    __slots__ = ("_lock", "reconnects", "retries")
+    __slots__ = ("reconnects", "retries")
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self.retries = 0
         self.reconnects = 0
 
     def retried(self) -> None:
-        with self._lock:
+        with forking.counting:
             self.retries += 1
 
     def reconnected(self) -> None:
-        with self._lock:
+        with forking.counting:
             self.reconnects += 1
 
 
@@ -213,7 +212,9 @@ class SyncConnection(Connection):
 
     def usage(self) -> Usage:
         link = self._link
-        return self._past if link is None else self._past.plus(link.transport.usage())
+        if link is None or link.generation != forking.generation:
+            return self._past  # what the parent of a fork does is the parent's
+        return self._past.plus(link.transport.usage())
 
     def renew(self) -> None:
         link = self._link

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 
+# Held for a few instructions, while something is counted. Looked up here each time it is taken.
+counting = threading.Lock()
 generation = 0  # of processes: how many forks lie between this one and the first
 _resets: list[Callable[[], None]] = []
 
@@ -15,8 +18,9 @@ def in_child(reset: Callable[[], None]) -> None:
 
 
 def _reset_all() -> None:
-    global generation
+    global generation, counting
     generation += 1
+    counting = threading.Lock()
     for reset in _resets:
         reset()
 

@@ -6,7 +6,6 @@ callers that miss the same entry make one DescribeCollection.
 
 from __future__ import annotations
 
-import threading
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
@@ -29,21 +28,12 @@ _FLIGHTS = Flights()
 _FETCHES = 8
 
 
-_counting = threading.Lock()
 _counts = {"fetches": 0, "waits": 0}
 _refreshes = {"mismatch": 0, "error": 0, "input": 0, "iterator": 0}
 
 
-def _after_fork() -> None:
-    global _counting
-    _counting = threading.Lock()
-
-
-forking.in_child(_after_fork)
-
-
 def _count(what: str, counts: dict[str, int] = _counts) -> None:
-    with _counting:
+    with forking.counting:
         counts[what] += 1
 
 
@@ -57,7 +47,7 @@ def stats() -> dict[str, Any]:
     expirations (too old), invalidations; refused never entered, being out of date when they came.
     Now: entries, bytes (of the schemas), capacity, max_age, generation.
     """
-    with _counting:
+    with forking.counting:
         return {**CACHE.stats(), **_counts, "refreshes": dict(_refreshes)}
 
 

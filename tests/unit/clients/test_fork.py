@@ -8,13 +8,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from pymilvus import MilvusException
 from pymilvus.grpc_gen import milvus_pb2
 
-from milvus_native import AsyncMilvusClient, MilvusClient, schema_cache
+from milvus_native import AsyncMilvusClient, MilvusClient, forking, schema_cache
 from milvus_native.flights import Flights
 from tests.servers.recording import RecordingServer
 
@@ -104,18 +105,23 @@ def test_new_client_in_the_child(server: RecordingServer, client: MilvusClient) 
     assert in_child(work) == 0
 
 
-def test_locks_and_flights_of_other_threads(server: RecordingServer) -> None:
+def test_locks_and_flights_of_other_threads(server: RecordingServer, client: MilvusClient) -> None:
     """Held and under way at the fork; nobody in the child would release or land them."""
     from milvus_native import connection
     from milvus_native.scope import WRITES
 
     flights = Flights()
     flights.join("key")
+    client.get("things", [1])
+    pool = client._connection.link().transport
     held = threading.Event()
     release = threading.Event()
 
     def hold() -> None:
-        with flights.lock, connection.opening(), WRITES._lock, schema_cache._counting:
+        locks = (flights.lock, connection.opening(), WRITES._lock, forking.counting, pool._lock)
+        with ExitStack() as stack:
+            for lock in locks:
+                stack.enter_context(lock)
             held.set()
             release.wait(60)
 
@@ -128,6 +134,7 @@ def test_locks_and_flights_of_other_threads(server: RecordingServer) -> None:
         assert leads
         flight.land(1)
         WRITES.record(("e", "d", "c"), 1)
+        assert client.stats()["calls"] == client.stats()["open_connections"] == 0
         schema_cache.stats()
         with MilvusClient(server.uri, timeout=20) as own:
             own.get("things", [1], timeout=20)
