@@ -88,13 +88,13 @@ static int read_pair(PyObject *object, mvn_metadata *pair)
         return -1;
     }
     bool binary = mvn_metadata_is_binary(pair->name);
-    if (binary ? !PyBytes_Check(value) : !PyUnicode_Check(value)) {
-        PyErr_Format(PyExc_TypeError, "the value of metadata %U must be %s, not %s", name,
-                     binary ? "bytes" : "str", Py_TYPE(value)->tp_name);
-        return -1;
-    }
-    if (!binary) {
+    if (!binary && PyUnicode_Check(value)) {
         return read_text(value, &pair->value);
+    }
+    if (!PyBytes_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "the value of metadata %U must be %s, not %s", name,
+                     binary ? "bytes" : "str or bytes", Py_TYPE(value)->tp_name);
+        return -1;
     }
     pair->value = (mvn_span){(const uint8_t *)PyBytes_AS_STRING(value),
                              (size_t)PyBytes_GET_SIZE(value)};

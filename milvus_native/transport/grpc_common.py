@@ -73,10 +73,13 @@ def credentials(config: ConnectionConfig) -> grpc.ChannelCredentials | None:
     return grpc.ssl_channel_credentials(roots, key, chain)
 
 
-def rpc_error(error: grpc.RpcError) -> RpcError:
+def rpc_error(error: grpc.RpcError) -> RpcError | ValueError:
     """What a grpcio call raised, in the transports' own terms."""
     code = error.code().value[0]
     details = error.details() or ""
+    if code == INTERNAL and details == "Invalid metadata":
+        # A complaint of grpcio itself, which makes no call of it; another try would end alike.
+        return ValueError("the value of a header has bytes other than printable ASCII")
     return RpcError(
         code,
         details,

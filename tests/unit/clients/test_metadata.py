@@ -14,6 +14,7 @@ import milvus_native
 from tests.servers.recording import Call, RecordingServer, connect_reply
 
 from .calls import ALL_CALLS, DataCall
+from .conftest import Either
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -172,7 +173,17 @@ def test_new_password_is_used_after_reset(server: RecordingServer) -> None:
     assert (before, after) == ("dTpvbGQ=", "dTpuZXc=")
 
 
-def test_headers_are_checked(client: milvus_native.MilvusClient) -> None:
-    """A header value that HTTP/2 cannot carry fails the call as it does with pymilvus."""
+@pytest.mark.parametrize("value", [5, "two\nlines", "nul\0", "\xe9"], ids=repr)
+def test_headers_are_checked(server: RecordingServer, either: Either, value: Any) -> None:
+    """A header value that HTTP/2 cannot carry fails the call, which is not tried again."""
     with pytest.raises(pymilvus.MilvusException, match="Unexpected error"):
-        client.query("things", "id > 1", client_request_id=5)
+        either.query("things", "id > 1", client_request_id=value)
+    assert either.client.stats()["retries"] == 0
+    assert server.take("Query") == []
+
+
+def test_header_of_bytes(server: RecordingServer, either: Either) -> None:
+    """As grpcio takes it."""
+    either.query("things", "id > 1", client_request_id=b"an id")
+    [call] = server.take("Query")
+    assert call.header("client-request-id") == "an id"
