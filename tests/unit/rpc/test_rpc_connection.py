@@ -166,7 +166,15 @@ def test_metadata_that_cannot_be_sent(metadata: Any) -> None:
 
 @pytest.mark.parametrize(
     "metadata",
-    [5, [("key",)], [("key", bytearray(b"bytes"))], [("key-bin", "str")], [["key", "list"]], [(1, "x")], "ab"],
+    [
+        5,
+        [("key",)],
+        [("key", bytearray(b"bytes"))],
+        [("key-bin", "str")],
+        [["key", "list"]],
+        [(1, "x")],
+        "ab",
+    ],
 )
 def test_metadata_of_the_wrong_type(metadata: Any) -> None:
     connection = connect()
