@@ -489,8 +489,8 @@ static PyObject *cache_configure(PyObject *object, PyObject *args, PyObject *kwa
     static char *const keywords[] = {"capacity", "max_age", NULL};
     Cache *self = (Cache *)object;
     PyObject *capacity_arg = Py_None, *age_arg = NULL; /* borrowed */
-    Py_ssize_t capacity = self->capacity;
-    double age = self->max_age;
+    Py_ssize_t capacity = 0;
+    double age = NO_AGE;
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:configure", (char **)keywords,
                                      &capacity_arg, &age_arg) ||
@@ -499,8 +499,12 @@ static PyObject *cache_configure(PyObject *object, PyObject *args, PyObject *kwa
         return NULL;
     }
     LOCK(self);
-    self->capacity = capacity;
-    self->max_age = age;
+    if (capacity_arg != Py_None) {
+        self->capacity = capacity;
+    }
+    if (age_arg != NULL) {
+        self->max_age = age;
+    }
     int status = evict(self);
     UNLOCK(self);
     return status < 0 ? NULL : Py_NewRef(Py_None);

@@ -124,6 +124,18 @@ def test_configure_changes_only_what_is_given() -> None:
     assert cache.get(key("g")) is not None
 
 
+def test_configure_leaves_what_was_configured_meanwhile() -> None:
+    cache = SchemaCache(capacity=10)
+
+    class Age:
+        def __float__(self) -> float:
+            cache.configure(capacity=3)
+            return 5.0
+
+    cache.configure(max_age=Age())  # type: ignore[arg-type]
+    assert (cache.stats()["capacity"], cache.stats()["max_age"]) == (3, 5.0)
+
+
 @pytest.mark.parametrize("bad", [{"capacity": -1}, {"max_age": -1}, {"max_age": float("nan")}])
 def test_bad_settings_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):
