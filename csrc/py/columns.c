@@ -125,12 +125,6 @@ static int verdict(const PyMvn_Field *field, PyObject *value)
     return is_column_of(field, value) ? 1 : -1;
 }
 
-/* Value of a field in a dict, as a new reference; NULL with or without an exception. */
-static PyObject *value_of(PyObject *dict, const PyMvn_Field *field)
-{
-    return Py_XNewRef(PyDict_GetItemWithError(dict, field->name));
-}
-
 /* The primary key decides; then the first other scalar; then the first vector or array whose value
  * is too deep for a single row. */
 static int is_column_dict(const PyMvn_Schema *schema, PyObject *dict)
@@ -141,8 +135,8 @@ static int is_column_dict(const PyMvn_Schema *schema, PyObject *dict)
             if (pass == 0 ? i != schema->primary : is_scalar(field->type) != (pass == 1)) {
                 continue;
             }
-            PyObject *value = value_of(dict, field);
-            if (value == NULL && PyErr_Occurred()) {
+            PyObject *value = NULL;
+            if (PyMvn_Dict_Get(dict, field->name, &value) < 0) {
                 return -1;
             }
             int says = verdict(field, value);

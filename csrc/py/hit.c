@@ -16,21 +16,6 @@ typedef struct {
 
 static void hit_dealloc(PyObject *self);
 
-/* The item at `key` as a strong reference, NULL when there is none. 0, or -1 for an error. */
-static int lookup(PyObject *dict, PyObject *key, PyObject **value)
-{
-#if PY_VERSION_HEX >= 0x030D0000
-    return PyDict_GetItemRef(dict, key, value) < 0 ? -1 : 0;
-#else
-    *value = PyDict_GetItemWithError(dict, key); /* borrowed */
-    if (*value == NULL) {
-        return PyErr_Occurred() ? -1 : 0;
-    }
-    Py_INCREF(*value);
-    return 0;
-#endif
-}
-
 /* A strong reference to _pk_name, or to None. */
 static PyObject *pk_name_of(PyObject *self)
 {
@@ -105,7 +90,7 @@ static int hit_init(PyObject *self, PyObject *args, PyObject *kwargs)
     if (kwargs != NULL) {
         rest = PyDict_Copy(kwargs);
         keyword = PyUnicode_FromString("pk_name");
-        if (rest == NULL || keyword == NULL || lookup(rest, keyword, &pk_name) < 0) {
+        if (rest == NULL || keyword == NULL || PyMvn_Dict_Get(rest, keyword, &pk_name) < 0) {
             goto done;
         }
         if (pk_name != NULL && PyDict_DelItem(rest, keyword) < 0) {
@@ -165,11 +150,11 @@ static void hit_dealloc(PyObject *self)
 static PyObject *hit_subscript(PyObject *self, PyObject *key)
 {
     PyObject *value, *entity;
-    if (lookup(self, key, &value) < 0 || value != NULL) {
+    if (PyMvn_Dict_Get(self, key, &value) < 0 || value != NULL) {
         return value;
     }
     PyObject *name = state_of(self)->str_entity;
-    if (lookup(self, name, &entity) < 0) {
+    if (PyMvn_Dict_Get(self, name, &entity) < 0) {
         return NULL;
     }
     if (entity == NULL) {
