@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
 # Builds and runs csrc/tests/test_*.c, each a program of its own linked with all of csrc/core and
-# csrc/rpc, with the address and undefined-behaviour sanitizers and failing allocations switched on.
+# csrc/rpc, with failing allocations switched on, and under the sanitizers that MVN_SANITIZE names:
+# those of addresses and undefined behaviour if it is not set, none if it is empty.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cc=${CC:-cc}
 out=build/ctest
-flags=(-std=c11 -g -O1 -Wall -Wextra -Werror -D_POSIX_C_SOURCE=200809L -DMVN_DEBUG -DMVN_FAULT_INJECTION
-       -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+flags=(-std=c11 -g -O1 -Wall -Wextra -Werror -D_POSIX_C_SOURCE=200809L -DMVN_DEBUG -DMVN_FAULT_INJECTION)
+sanitize=${MVN_SANITIZE-address,undefined}
+if [ -n "$sanitize" ]; then
+    flags+=("-fsanitize=$sanitize" -fno-sanitize-recover=all -fno-omit-frame-pointer)
+fi
 
 read -ra includes <<<"$(pkg-config --cflags libnghttp2 libprotobuf-c zlib)"
 read -ra libraries <<<"$(pkg-config --libs libnghttp2 libprotobuf-c zlib)"

@@ -3,106 +3,131 @@
 #include "errors.h"
 #include "row_encoder.h"
 
-/* A class with __getitem__ that is a mapping. (A pandas Series has keys(), too, but is an array.) */
-static bool is_mapping(PyObject *value)
+/* An attribute whose lookup fails is not there. */
+static int has(PyObject *value, const char *name)
 {
-    return PyObject_HasAttrString(value, "keys") && !PyObject_HasAttrString(value, "__array__");
+    int found = PyMvn_HasAttribute(value, name);
+    return found < 0 ? PyMvn_ForgetException() : found;
+}
+
+/* What follows tells columns from rows: 1, 0, or -1 with an exception, for want of memory and for
+ * interrupts alone. Whatever else a value's own code raises means no. */
+
+/* A class with __getitem__ that is a mapping. (A pandas Series has keys(), too, but is an array.) */
+static int is_mapping(PyObject *value)
+{
+    int keys = has(value, "keys");
+    int array = keys > 0 ? has(value, "__array__") : 0;
+    return array != 0 ? (array < 0 ? -1 : 0) : keys;
 }
 
 /* Whether `value` is several values: a sequence other than text, bytes and dict. An array of no
- * dimension is a scalar. Never fails. */
-static bool is_sequence(PyObject *value)
+ * dimension is a scalar. */
+static int is_sequence(PyObject *value)
 {
     if (PyList_Check(value) || PyTuple_Check(value)) {
-        return true;
+        return 1;
     }
     if (PyUnicode_Check(value) || PyBytes_Check(value) || PyByteArray_Check(value) ||
-        PyDict_Check(value) || !PySequence_Check(value) || is_mapping(value)) {
-        return false;
+        PyDict_Check(value) || !PySequence_Check(value)) {
+        return 0;
     }
-    if (PySequence_Size(value) < 0) {
-        PyErr_Clear();
-        return false;
+    int mapping = is_mapping(value);
+    if (mapping != 0) {
+        return mapping < 0 ? -1 : 0;
     }
-    return true;
+    return PySequence_Size(value) < 0 ? PyMvn_ForgetException() : 1;
 }
 
-/* Number of rows of a two-dimensional object that says its shape (NumPy, SciPy's sparse matrices),
- * or -1. Never fails. */
-static Py_ssize_t matrix_rows(PyObject *value)
+/* Number of rows of a two-dimensional object that says its shape (NumPy, SciPy's sparse matrices):
+ * 1, 0 if it is none, -1. */
+static int matrix_rows(PyObject *value, Py_ssize_t *rows)
 {
-    Py_ssize_t rows = -1;
     if (PyList_CheckExact(value) || PyTuple_CheckExact(value) || PyDict_CheckExact(value) ||
         PyUnicode_CheckExact(value) || PyBytes_CheckExact(value)) {
-        return -1;
+        return 0;
     }
     PyObject *shape = PyObject_GetAttrString(value, "shape");
-    if (shape != NULL && PyTuple_Check(shape) && PyTuple_GET_SIZE(shape) == 2) {
-        rows = PyLong_AsSsize_t(PyTuple_GET_ITEM(shape, 0));
+    if (shape == NULL) {
+        return PyMvn_ForgetException();
     }
-    Py_XDECREF(shape);
-    PyErr_Clear();
-    return rows;
+    *rows = PyTuple_Check(shape) && PyTuple_GET_SIZE(shape) == 2
+                ? PyLong_AsSsize_t(PyTuple_GET_ITEM(shape, 0))
+                : -1;
+    Py_DECREF(shape);
+    if (*rows < 0) {
+        return PyErr_Occurred() ? PyMvn_ForgetException() : 0;
+    }
+    return 1;
 }
 
-static bool is_sparse_matrix(PyObject *value)
+static int is_sparse_matrix(PyObject *value, Py_ssize_t *rows)
 {
-    return !is_sequence(value) && matrix_rows(value) >= 0;
+    int sequence = is_sequence(value);
+    return sequence != 0 ? (sequence < 0 ? -1 : 0) : matrix_rows(value, rows);
 }
 
-/* First item of a list or tuple that is not None, None if all are; NULL if it is empty or no such
- * sequence. New reference; no exception is set. */
-static PyObject *first_of(PyObject *value)
+/* First item of a list or tuple that is not None, None if all are: 1 with a new reference; 0 if it
+ * is empty or no such sequence, -1. */
+static int first_of(PyObject *value, PyObject **first)
 {
-    PyObject *item = NULL;
+    *first = NULL;
     if (!PyList_Check(value) && !PyTuple_Check(value)) {
-        return NULL;
+        return 0;
     }
-    for (Py_ssize_t i = 0; item == NULL || item == Py_None; i++) {
+    for (Py_ssize_t i = 0; *first == NULL || *first == Py_None; i++) {
         PyObject *next = PySequence_GetItem(value, i);
-        if (next == NULL) {
-            PyErr_Clear(); /* the end */
+        if (next == NULL) { /* the end */
+            if (PyMvn_ForgetException() < 0) {
+                Py_CLEAR(*first);
+                return -1;
+            }
             break;
         }
-        Py_XSETREF(item, next);
+        Py_XSETREF(*first, next);
     }
-    return item;
+    return *first != NULL;
 }
 
 /* A sparse vector is a dict, or pairs of index and value, or a matrix of one row. */
-static bool is_sparse_column(PyObject *value)
+static int is_sparse_column(PyObject *value)
 {
-    PyObject *item = first_of(value), *inner = NULL;
-    bool answer = false;
-    if (item == NULL) {
-        return is_sparse_matrix(value) && matrix_rows(value) != 1;
+    PyObject *item = NULL, *inner = NULL;
+    Py_ssize_t rows = 0;
+    int answer = first_of(value, &item);
+    if (answer == 0) {
+        answer = is_sparse_matrix(value, &rows);
+        return answer > 0 ? rows != 1 : answer;
     }
-    inner = first_of(item);
-    if (item == Py_None || PyDict_Check(item) || is_sparse_matrix(item)) {
-        answer = true;
-    } else if (PyList_Check(item) || PyTuple_Check(item)) {
-        answer = inner == NULL || PyList_Check(inner) || PyTuple_Check(inner);
+    if (answer > 0 && item != Py_None && !PyDict_Check(item)) {
+        answer = is_sparse_matrix(item, &rows);
+        if (answer == 0 && (PyList_Check(item) || PyTuple_Check(item))) {
+            answer = first_of(item, &inner);
+            answer = answer < 0 ? -1 : answer == 0 || PyList_Check(inner) || PyTuple_Check(inner);
+        }
     }
-    Py_DECREF(item);
+    Py_XDECREF(item);
     Py_XDECREF(inner);
     return answer;
 }
 
 /* Whether the value of a field can only be a column of it. A dense vector, an array and a struct
  * array are sequences themselves, so a column of them holds sequences (or bytes). */
-static bool is_column_of(const PyMvn_Field *field, PyObject *value)
+static int is_column_of(const PyMvn_Field *field, PyObject *value)
 {
+    PyObject *item = NULL;
+    Py_ssize_t rows = 0;
     if (field->type == MVN_TYPE_SPARSE_FLOAT_VECTOR) {
         return is_sparse_column(value);
     }
-    if (matrix_rows(value) >= 0) {
-        return true;
-    }
-    PyObject *item = first_of(value);
-    bool answer = item != NULL && (item == Py_None || is_sequence(item) || PyBytes_Check(item) ||
-                                   PyByteArray_Check(item));
-    if (field->type == MVN_TYPE_ARRAY && answer && PyBytes_Check(item)) {
-        answer = false; /* text */
+    int answer = matrix_rows(value, &rows);
+    if (answer == 0) {
+        answer = first_of(value, &item);
+        if (answer > 0 && PyBytes_Check(item)) {
+            answer = field->type != MVN_TYPE_ARRAY; /* of which bytes are a text */
+        } else if (answer > 0 && item != Py_None && !PyByteArray_Check(item)) {
+            answer = is_sequence(item);
+        }
     }
     Py_XDECREF(item);
     return answer;
@@ -113,16 +138,19 @@ static bool is_scalar(int32_t type)
     return type < MVN_TYPE_BINARY_VECTOR && type != MVN_TYPE_ARRAY && type != MVN_TYPE_JSON;
 }
 
-/* 1 when the value says columns, 0 when it says a row, -1 when it says nothing. */
-static int verdict(const PyMvn_Field *field, PyObject *value)
+typedef enum { SAYS_ERROR = -1, SAYS_ROW, SAYS_COLUMNS, SAYS_NOTHING } verdict;
+
+static verdict verdict_of(const PyMvn_Field *field, PyObject *value)
 {
     if (value == NULL || value == Py_None || field->type == MVN_TYPE_JSON) {
-        return -1;
+        return SAYS_NOTHING;
     }
-    if (is_scalar(field->type)) {
-        return is_sequence(value);
+    bool scalar = is_scalar(field->type);
+    int columns = scalar ? is_sequence(value) : is_column_of(field, value);
+    if (columns == 0) {
+        return scalar ? SAYS_ROW : SAYS_NOTHING;
     }
-    return is_column_of(field, value) ? 1 : -1;
+    return columns < 0 ? SAYS_ERROR : SAYS_COLUMNS;
 }
 
 /* The primary key decides; then the first other scalar; then the first vector or array whose value
@@ -139,10 +167,10 @@ static int is_column_dict(const PyMvn_Schema *schema, PyObject *dict)
             if (PyMvn_Dict_Get(dict, field->name, &value) < 0) {
                 return -1;
             }
-            int says = verdict(field, value);
+            verdict says = verdict_of(field, value);
             Py_XDECREF(value);
-            if (says >= 0) {
-                return says;
+            if (says != SAYS_NOTHING) {
+                return (int)says;
             }
         }
     }
@@ -152,11 +180,15 @@ static int is_column_dict(const PyMvn_Schema *schema, PyObject *dict)
 /* A list whose first item is a dict is rows; one that holds nothing but sequences is columns. */
 static int is_column_list(PyObject *list)
 {
+    Py_ssize_t rows = 0;
     PyObject *items = PySequence_Tuple(list);
     int answer = items == NULL ? -1 : PyTuple_GET_SIZE(items) != 0;
     for (Py_ssize_t i = 0; answer == 1 && i < PyTuple_GET_SIZE(items); i++) {
         PyObject *item = PyTuple_GET_ITEM(items, i); /* borrowed from our tuple */
-        answer = is_sequence(item) || is_sparse_matrix(item);
+        answer = is_sequence(item);
+        if (answer == 0) {
+            answer = matrix_rows(item, &rows);
+        }
     }
     Py_XDECREF(items);
     return answer;
@@ -167,25 +199,31 @@ int PyMvn_Columns_Check(const PyMvn_RowEncoder *self, PyObject *data)
     if (PyDict_Check(data)) {
         return is_column_dict(self->schema, data);
     }
-    PyObject *first = first_of(data);
-    bool rows = first != NULL && PyDict_Check(first);
+    PyObject *first = NULL;
+    int found = first_of(data, &first);
+    bool rows = found > 0 && PyDict_Check(first);
     Py_XDECREF(first);
+    if (found < 0) {
+        return -1;
+    }
     return rows ? 0 : is_column_list(data);
 }
 
 /* Number of values in a column. -1 with DataNotMatchException for what is no column. */
 static Py_ssize_t count_rows(PyObject *column, PyObject *name)
 {
-    if (is_sequence(column)) {
-        return PySequence_Size(column);
+    Py_ssize_t rows = 0;
+    int sequence = is_sequence(column);
+    if (sequence != 0) {
+        return sequence < 0 ? -1 : PySequence_Size(column);
     }
-    Py_ssize_t rows = matrix_rows(column);
-    if (rows < 0) {
+    int matrix = matrix_rows(column, &rows);
+    if (matrix == 0) {
         (void)PyMvn_RaiseMilvus("DataNotMatchException",
                                 "data[\"%S\"]: expected a column (a list, tuple or array), got %R",
                                 name, (PyObject *)Py_TYPE(column));
     }
-    return rows;
+    return matrix > 0 ? rows : -1;
 }
 
 /* Checks that a column is as long as those before it. */

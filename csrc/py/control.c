@@ -69,8 +69,9 @@ PyObject *PyMvn_Control_Text(const char *text)
 
 int PyMvn_Control_AddText(PyObject *dict, const char *key, const char *value)
 {
-    PyObject *name = PyMvn_Control_Text(key), *text = PyMvn_Control_Text(value);
-    int result = name == NULL || text == NULL ? -1 : PyDict_SetItem(dict, name, text);
+    PyObject *name = PyMvn_Control_Text(key);
+    PyObject *text = name == NULL ? NULL : PyMvn_Control_Text(value);
+    int result = text == NULL ? -1 : PyDict_SetItem(dict, name, text);
     Py_XDECREF(name);
     Py_XDECREF(text);
     return result;

@@ -33,6 +33,36 @@ void PyMvn_RestoreException(PyObject *exception)
 #endif
 }
 
+int PyMvn_ForgetException(void)
+{
+    if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        return -1;
+    }
+    PyErr_Clear();
+    return 0;
+}
+
+int PyMvn_GetOptional(PyObject *object, const char *name, PyObject **value)
+{
+    *value = PyObject_GetAttrString(object, name);
+    if (*value != NULL) {
+        return 1;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        return -1;
+    }
+    PyErr_Clear();
+    return 0;
+}
+
+int PyMvn_HasAttribute(PyObject *object, const char *name)
+{
+    PyObject *value = NULL;
+    int result = PyMvn_GetOptional(object, name, &value);
+    Py_XDECREF(value);
+    return result;
+}
+
 PyObject *PyMvn_RaiseMilvus(const char *name, const char *format, ...)
 {
     PyObject *cause = PyMvn_TakeException();
@@ -50,10 +80,9 @@ PyObject *PyMvn_RaiseMilvus(const char *name, const char *format, ...)
     if (module == NULL) {
         goto done;
     }
-    cls = PyObject_GetAttrString(module, name);
-    args = PyTuple_New(0);
-    kwargs = Py_BuildValue("{sO}", "message", message);
-    if (cls == NULL || args == NULL || kwargs == NULL) {
+    if ((cls = PyObject_GetAttrString(module, name)) == NULL ||
+        (args = PyTuple_New(0)) == NULL ||
+        (kwargs = Py_BuildValue("{sO}", "message", message)) == NULL) {
         goto done;
     }
     exception = PyObject_Call(cls, args, kwargs);

@@ -14,6 +14,16 @@ PyObject *PyMvn_TakeException(void);
 /* Sets what PyMvn_TakeException returned again, and steals the reference. NULL sets nothing. */
 void PyMvn_RestoreException(PyObject *exception);
 
+/* Forgets the exception that is set, which only says that something is not so: 0. -1, and still set,
+ * if it says that there is no memory, or is no Exception (an interrupt). */
+int PyMvn_ForgetException(void);
+
+/* object.name: 1 with a new reference, 0 when there is no such attribute, -1 with an exception. */
+int PyMvn_GetOptional(PyObject *object, const char *name, PyObject **value);
+
+/* Whether `object` has the attribute: 1 or 0, or -1 with an exception. */
+int PyMvn_HasAttribute(PyObject *object, const char *name);
+
 /* Raises class `name` of pymilvus.exceptions with `message=` the formatted text (formats of
  * PyUnicode_FromFormat). Always returns NULL. If an exception is already set it becomes the
  * __cause__ of the new one. */

@@ -28,13 +28,15 @@ static void refuse(const PyMvn_RowEncoder *self, Py_ssize_t row, const char *for
 }
 
 /* Whether `key` is "struct[sub]" of this schema: the server's name for a sub-field, which an upsert
- * must not take for a dynamic key. */
+ * must not take for a dynamic key. NULL if not, with an exception for want of memory. */
 static const PyMvn_Field *struct_of(const PyMvn_Schema *schema, PyObject *key)
 {
     Py_ssize_t size = 0;
     const char *text = PyUnicode_Check(key) ? PyUnicode_AsUTF8AndSize(key, &size) : NULL;
     if (text == NULL) {
-        PyErr_Clear(); /* a lone surrogate: the JSON of the dynamic keys will complain */
+        if (PyErr_Occurred()) { /* a lone surrogate: the JSON of the dynamic keys will complain */
+            (void)PyMvn_ForgetException();
+        }
         return NULL;
     }
     for (Py_ssize_t i = schema->n_plain; i < schema->n_fields; i++) {
@@ -59,6 +61,9 @@ static const PyMvn_Field *struct_of(const PyMvn_Schema *schema, PyObject *key)
 static Py_ssize_t unknown_key(const PyMvn_RowEncoder *self, Py_ssize_t row, PyObject *key)
 {
     const PyMvn_Field *parent = self->upsert ? struct_of(self->schema, key) : NULL;
+    if (parent == NULL && PyErr_Occurred()) {
+        return MVN_NO_SLOT;
+    }
     if (parent != NULL) {
         refuse(self, row,
                self->partial ? "Partial struct update is unsupported for struct sub-field `%S`; "

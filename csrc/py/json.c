@@ -63,11 +63,11 @@ static PyObject *invalid_text(PyObject *text)
 {
     PyObject *error = PyMvn_TakeException();
     PyObject *reason = PyObject_Str(error);
-    PyObject *shown = PyUnicode_Substring(text, 0, SHOWN_TEXT);
+    PyObject *shown = reason == NULL ? NULL : PyUnicode_Substring(text, 0, SHOWN_TEXT);
     const char *dots = PyUnicode_GetLength(text) > SHOWN_TEXT ? "..." : "";
     PyErr_Clear(); /* of str() and the like: the error that counts is the first */
     PyMvn_RestoreException(error);
-    if (reason == NULL || shown == NULL) {
+    if (shown == NULL) {
         (void)PyMvn_RaiseMilvus("DataNotMatchException", "Invalid JSON string");
     } else {
         (void)PyMvn_RaiseMilvus("DataNotMatchException", "Invalid JSON string: %U. Input string: "
@@ -86,7 +86,7 @@ static PyObject *text_document(PyMvn_State *state, PyObject *text)
         Py_DECREF(parsed);
         bytes = PyUnicode_AsUTF8String(text);
     }
-    if (bytes == NULL && PyErr_ExceptionMatches(PyExc_Exception)) {
+    if (bytes == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) { /* no JSON, or no UTF-8 */
         return invalid_text(text);
     }
     return bytes;
@@ -116,21 +116,20 @@ static PyObject *numpy_types(void)
 {
     PyObject *name = PyUnicode_FromString("numpy");
     PyObject *numpy = name == NULL ? NULL : PyImport_GetModule(name);
-    PyObject *array = NULL, *number = NULL, *boolean = NULL, *types = NULL;
+    PyObject *classes[3] = {NULL, NULL, NULL}, *types = NULL;
     Py_XDECREF(name);
     if (numpy == NULL) {
         return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
     }
-    array = PyObject_GetAttrString(numpy, "ndarray");
-    number = PyObject_GetAttrString(numpy, "number");
-    boolean = PyObject_GetAttrString(numpy, "bool_");
-    if (array != NULL && number != NULL && boolean != NULL) {
-        types = PyTuple_Pack(3, array, number, boolean);
+    if ((classes[0] = PyObject_GetAttrString(numpy, "ndarray")) != NULL &&
+        (classes[1] = PyObject_GetAttrString(numpy, "number")) != NULL &&
+        (classes[2] = PyObject_GetAttrString(numpy, "bool_")) != NULL) {
+        types = PyTuple_Pack(3, classes[0], classes[1], classes[2]);
     }
     Py_DECREF(numpy);
-    Py_XDECREF(array);
-    Py_XDECREF(number);
-    Py_XDECREF(boolean);
+    for (int i = 0; i < 3; i++) {
+        Py_XDECREF(classes[i]);
+    }
     return types;
 }
 
@@ -148,8 +147,8 @@ static PyObject *plain(PyObject *types, PyObject *value);
 
 static PyObject *plain_dict(PyObject *types, PyObject *dict)
 {
-    PyObject *copy = PyDict_New(), *items = PyMapping_Items(dict);
-    if (copy == NULL || items == NULL) {
+    PyObject *copy = PyDict_New(), *items = copy == NULL ? NULL : PyMapping_Items(dict);
+    if (items == NULL) {
         goto fail;
     }
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); i++) {

@@ -386,7 +386,7 @@ static int is_sparse(PyObject *items)
             }
             break; /* an empty row of either kind */
         case KIND_NONE:
-            return PyDict_Check(item) || PyObject_HasAttrString(item, "tocsr");
+            return PyDict_Check(item) ? 1 : PyMvn_HasAttribute(item, "tocsr");
         default:
             return 0;
         }

@@ -69,9 +69,8 @@ static int append_digits(mvn_buffer *out, PyObject *key)
         return illegal_key(key, "an int");
     }
     PyObject *number = PyLong_FromUnicodeObject(key, 10);
-    if (number == NULL) {
-        PyErr_Clear(); /* more digits than Python cares to convert */
-        return illegal_key(key, "an int64");
+    if (number == NULL) { /* more digits than Python cares to convert */
+        return PyMvn_ForgetException() < 0 ? -1 : illegal_key(key, "an int64");
     }
     int result = append_number(out, number);
     Py_DECREF(number);

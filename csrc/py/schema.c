@@ -171,8 +171,7 @@ static int compile_fields(PyMvn_State *state, PyMvn_Schema *self,
 static int compile_names(PyMvn_Schema *self)
 {
     self->field_names = PyTuple_New(self->n_fields);
-    self->lookup = PyDict_New();
-    if (self->field_names == NULL || self->lookup == NULL) {
+    if (self->field_names == NULL || (self->lookup = PyDict_New()) == NULL) {
         return -1;
     }
     for (Py_ssize_t i = 0; i < self->n_fields; i++) {
@@ -211,9 +210,9 @@ static int compile(PyMvn_State *state, PyMvn_Schema *self,
     const Mvn__CollectionSchema *schema = raw->schema == NULL ? &none : raw->schema;
 
     self->collection_name = PyUnicode_FromString(schema->name);
-    self->db_name = PyUnicode_FromString(raw->db_name);
-    self->aliases = strings(raw->n_aliases, raw->aliases);
-    if (self->collection_name == NULL || self->db_name == NULL || self->aliases == NULL) {
+    if (self->collection_name == NULL ||
+        (self->db_name = PyUnicode_FromString(raw->db_name)) == NULL ||
+        (self->aliases = strings(raw->n_aliases, raw->aliases)) == NULL) {
         return -1;
     }
     self->collection_id = raw->collection_id;

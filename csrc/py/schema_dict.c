@@ -104,22 +104,21 @@ static int put_type_param(PyMvn_State *state, PyObject *params, const Mvn__KeyVa
                   : put_text(params, key, value);
 }
 
-/* Takes over `name`. */
+/* Takes over `name`, which may be NULL with an exception set. */
 static PyObject *field_dict(PyMvn_State *state, const Mvn__FieldSchema *field, PyObject *name,
                             bool function_output)
 {
-    PyObject *dict = PyDict_New(), *params = PyDict_New();
-    if (dict == NULL || params == NULL) {
-        Py_XDECREF(name);
+    PyObject *dict = name == NULL ? NULL : PyDict_New();
+    PyObject *params = dict == NULL ? NULL : PyDict_New();
+    if (params == NULL) {
         goto fail;
     }
     for (size_t i = 0; i < field->n_type_params; i++) {
         if (put_type_param(state, params, field->type_params[i], field->data_type) < 0) {
-            Py_XDECREF(name);
             goto fail;
         }
     }
-    if (put(dict, "name", name) < 0 || put_int(dict, "field_id", field->field_id) < 0 ||
+    if (PyDict_SetItemString(dict, "name", name) < 0 || put_int(dict, "field_id", field->field_id) < 0 ||
         put_text(dict, "description", field->description) < 0 ||
         put_int(dict, "type", field->data_type) < 0 ||
         put(dict, "params", Py_NewRef(params)) < 0 ||
@@ -138,12 +137,13 @@ static PyObject *field_dict(PyMvn_State *state, const Mvn__FieldSchema *field, P
          put_text(dict, "external_field", field->external_field) < 0)) {
         goto fail;
     }
-    Py_DECREF(params);
-    return dict;
+    goto done;
 fail:
-    Py_XDECREF(dict);
+    Py_CLEAR(dict);
+done:
+    Py_XDECREF(name);
     Py_XDECREF(params);
-    return NULL;
+    return dict;
 }
 
 /* What the item makers need beside their own message. */

@@ -75,8 +75,11 @@ static int find_numpy(encoder *e)
         goto done;
     }
     e->numpy_generic = PyObject_GetAttrString(module, "generic");
+    if (e->numpy_generic == NULL) {
+        goto done;
+    }
     e->numpy_array = PyObject_GetAttrString(module, "ndarray");
-    result = e->numpy_generic != NULL && e->numpy_array != NULL ? 0 : -1;
+    result = e->numpy_array == NULL ? -1 : 0;
 done:
     Py_XDECREF(name);
     Py_XDECREF(module);

@@ -368,8 +368,11 @@ static PyObject *float32_array(const mvn_vectors *vectors)
     size_t size = vectors->kind == MVN_VECTORS_FLOAT ? vectors->data.size : 0;
 
     bytes = PyBytes_FromStringAndSize((const char *)vectors->data.data, (Py_ssize_t)size);
+    if (bytes == NULL) {
+        goto done;
+    }
     numpy = PyImport_ImportModule("numpy");
-    if (bytes == NULL || numpy == NULL) {
+    if (numpy == NULL) {
         goto done;
     }
     view = PyObject_CallMethod(numpy, "frombuffer", "Os", bytes, "<f4");

@@ -14,30 +14,6 @@
 #define MVN_PREFETCH(address) ((void)(address))
 #endif
 
-/* Forgets an exception that may be forgotten: 0. -1 and still set when it may not. */
-static int forget_exception(void)
-{
-    if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) {
-        return -1;
-    }
-    PyErr_Clear();
-    return 0;
-}
-
-/* object.name, or NULL with (-1) or without (0) an exception when there is no such attribute. */
-static int get_optional(PyObject *object, const char *name, PyObject **value)
-{
-    *value = PyObject_GetAttrString(object, name);
-    if (*value != NULL) {
-        return 1;
-    }
-    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
-        return -1;
-    }
-    PyErr_Clear();
-    return 0;
-}
-
 void PyMvn_View_Release(PyMvn_VectorView *view)
 {
     if (view->buffer.obj != NULL) {
@@ -49,9 +25,9 @@ void PyMvn_View_Release(PyMvn_VectorView *view)
 static int has_dtype_named(PyObject *object, const char *wanted)
 {
     PyObject *dtype = NULL, *name = NULL;
-    int result = get_optional(object, "dtype", &dtype);
+    int result = PyMvn_GetOptional(object, "dtype", &dtype);
     if (result > 0) {
-        result = get_optional(dtype, "name", &name);
+        result = PyMvn_GetOptional(dtype, "name", &name);
     }
     if (result > 0) {
         result = PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, wanted) == 0;
@@ -67,7 +43,7 @@ static int take_bfloat16(PyObject *object, PyMvn_VectorView *view)
 {
     if (PyObject_GetBuffer(object, &view->buffer, PyBUF_STRIDED_RO) < 0) {
         view->buffer.obj = NULL;
-        if (forget_exception() < 0) {
+        if (PyMvn_ForgetException() < 0) {
             return -1;
         }
         PyObject *integers = PyObject_CallMethod(object, "view", "s", "u2");
@@ -125,7 +101,7 @@ int PyMvn_View_Take(PyObject *object, PyMvn_VectorView *view)
     /* An array whose dtype has no format is an array all the same; other refusals stand. */
     PyObject *refusal = PyMvn_TakeException();
     PyObject *dtype = NULL;
-    int result = get_optional(object, "dtype", &dtype);
+    int result = PyMvn_GetOptional(object, "dtype", &dtype);
     Py_XDECREF(dtype);
     if (result == 0) {
         PyMvn_RestoreException(refusal);
@@ -160,13 +136,13 @@ mvn_strided PyMvn_View_Row(const PyMvn_VectorView *view, Py_ssize_t row)
 static int convert_to_array(PyObject *object, PyObject **array)
 {
     PyObject *method = NULL;
-    int result = get_optional((PyObject *)Py_TYPE(object), "__array__", &method);
+    int result = PyMvn_GetOptional((PyObject *)Py_TYPE(object), "__array__", &method);
     *array = NULL;
     if (result > 0) {
         *array = PyObject_CallOneArg(method, object);
         Py_DECREF(method);
         if (*array == NULL) {
-            result = forget_exception();
+            result = PyMvn_ForgetException();
         } else if (!PyObject_CheckBuffer(*array)) {
             Py_CLEAR(*array);
             result = 0;
@@ -441,14 +417,14 @@ int PyMvn_Vector_WriteNumbers(PyObject *sequence, mvn_element target, Py_ssize_t
 PyObject *PyMvn_Vector_Describe(PyObject *object)
 {
     PyObject *dtype = NULL;
-    if (get_optional(object, "dtype", &dtype) > 0) {
+    if (PyMvn_GetOptional(object, "dtype", &dtype) > 0) {
         PyObject *text = PyUnicode_FromFormat("an array of dtype %S", dtype);
         Py_DECREF(dtype);
         if (text != NULL) {
             return text;
         }
     }
-    if (PyErr_Occurred() && forget_exception() < 0) {
+    if (PyErr_Occurred() && PyMvn_ForgetException() < 0) {
         return NULL;
     }
     return PyUnicode_FromFormat("%.200s", Py_TYPE(object)->tp_name);

@@ -4,6 +4,7 @@
 
 #include "../../core/element.h"
 #include "../compat.h"
+#include "../errors.h"
 #include "spooled.h"
 
 /* Rows converted between two reservations, so that the worst case of a varint (10 bytes) is not
@@ -266,16 +267,9 @@ static int append_strided(mvn_buffer *out, int32_t type, const mvn_strided *sour
 /* A subclass may give its memory another meaning: numpy.ma hides masked elements. */
 static int has_mask(PyObject *exporter)
 {
-    if (!PyType_HasFeature(Py_TYPE(exporter), Py_TPFLAGS_HEAPTYPE)) {
-        return 0;
-    }
-    PyObject *mask = PyObject_GetAttrString(exporter, "mask");
-    if (mask == NULL) {
-        PyErr_Clear();
-        return 0;
-    }
-    Py_DECREF(mask);
-    return 1;
+    return PyType_HasFeature(Py_TYPE(exporter), Py_TPFLAGS_HEAPTYPE)
+               ? PyMvn_HasAttribute(exporter, "mask")
+               : 0;
 }
 
 int PyMvn_Scalar_AppendBuffer(mvn_buffer *out, int32_t type, PyObject *exporter,
@@ -284,15 +278,15 @@ int PyMvn_Scalar_AppendBuffer(mvn_buffer *out, int32_t type, PyObject *exporter,
     Py_buffer view;
     int result = 0;
 
-    if (!PyObject_CheckBuffer(exporter) || has_mask(exporter)) {
+    if (!PyObject_CheckBuffer(exporter)) {
         return 0;
     }
+    int masked = has_mask(exporter);
+    if (masked != 0) {
+        return masked < 0 ? -1 : 0;
+    }
     if (PyObject_GetBuffer(exporter, &view, PyBUF_RECORDS_RO) < 0) {
-        if (PyErr_ExceptionMatches(PyExc_MemoryError)) {
-            return -1;
-        }
-        PyErr_Clear();
-        return 0;
+        return PyMvn_ForgetException();
     }
     if (view.ndim == 1 && PyMvn_Buffer_IsStrided(&view)) {
         bool swapped = false;

@@ -7,6 +7,7 @@
 #include "codec.h"
 
 #include "../compat.h"
+#include "../errors.h"
 
 /* Field numbers of StructArrayField and FieldData. */
 #define STRUCT_FIELDS 1
@@ -103,17 +104,17 @@ static int fail_row(const PyMvn_Column *column, Py_ssize_t row, PyObject *value,
 static int fail_keys(const PyMvn_Column *column, Py_ssize_t row, PyObject *value,
                      Py_ssize_t index, PyObject *dict)
 {
-    PyObject *expected = PySet_New(NULL), *given = PySet_New(dict), *difference = NULL;
-    PyObject *text = NULL;
+    PyObject *given = PySet_New(dict), *expected = given == NULL ? NULL : PySet_New(NULL);
+    PyObject *difference = NULL, *text = NULL;
     const char *what = "missing required fields";
 
-    for (Py_ssize_t i = 0; expected != NULL && i < column->field->n_sub_fields; i++) {
+    if (expected == NULL) {
+        goto done;
+    }
+    for (Py_ssize_t i = 0; i < column->field->n_sub_fields; i++) {
         if (PySet_Add(expected, column->field->sub_fields[i].name) < 0) {
             goto done;
         }
-    }
-    if (expected == NULL || given == NULL) {
-        goto done;
     }
     difference = PyNumber_Subtract(expected, given);
     if (difference != NULL && PySet_GET_SIZE(difference) == 0) {
@@ -171,7 +172,7 @@ static PyObject *list_of_cell(PyObject *value)
     if (PyList_Check(value)) {
         return PySequence_List(value);
     }
-    if (PyObject_CheckBuffer(value) && PyObject_HasAttrString(value, "tolist")) {
+    if (PyObject_CheckBuffer(value) && PyMvn_HasAttribute(value, "tolist") > 0) {
         PyObject *list = PyObject_CallMethod(value, "tolist", NULL); /* an array of dicts */
         if (list != NULL && !PyList_CheckExact(list)) {
             Py_CLEAR(list);
