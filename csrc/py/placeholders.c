@@ -63,6 +63,12 @@ static Kind kind_of(PyObject *item)
 
 static int fail_illegal(const Search *search)
 {
+    if (PyList_Check(search->data) && PyList_GET_SIZE(search->data) == 0) {
+        /* pymilvus's accident comes first: programs, and their tests, look for its words. */
+        PyMvn_RaiseMilvus("ParamError", "Unexpected error, message=<list index out of range>: "
+                          "`search_data` value [] is illegal");
+        return -1;
+    }
     PyMvn_RaiseMilvus("ParamError", "`search_data` value " SHOWN " is illegal", search->data);
     return -1;
 }

@@ -231,7 +231,11 @@ STRICTER: dict[str, tuple[Mistake, str, str]] = {
     "binary vector of floats": (cell("y", np.zeros(2, np.float32)), "", 'rows[2]["y"]'),
     "int8 out of its range": (cell("i8", 300), "DataNotMatchException", 'rows[2]["i8"]'),
     "int16 out of its range": (cell("i16", 40000), "DataNotMatchException", 'rows[2]["i16"]'),
-    "search empty data": (lambda c: c.search(NAME, []), "ParamError", "search_data"),
+    "search empty data": (
+        lambda c: c.search(NAME, []),
+        "ParamError",
+        "Unexpected error, message=<list index out of range>",
+    ),
     "varchar too long": (cell("s", "x" * 17), "", 'rows[2]["s"]'),
     "None in a field that is not nullable": (
         cell("f", None),

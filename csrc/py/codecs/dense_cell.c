@@ -103,12 +103,22 @@ static int fail_value(const PyMvn_DensePlace *place, const char *param_error, Py
 }
 
 /* The length of a vector is wrong. That is DataNotMatchException, which makes the client look
- * whether the collection has changed. */
-static int fail_length(const PyMvn_DensePlace *place, int64_t want, const char *unit,
-                       Py_ssize_t got)
+ * whether the collection has changed. Milvus's words come last, since programs look for them. */
+static int fail_length(const PyMvn_DensePlace *place, const PyMvn_DenseType *type, int64_t dim,
+                       int64_t want, const char *unit, Py_ssize_t got)
 {
     PyObject *text = PyUnicode_FromFormat("expected %lld %s, got %zd", (long long)want, unit, got);
-    return fail(place, "DataNotMatchException", text);
+    PyObject *longer = NULL;
+    if (text != NULL && type->native == MVN_ELEMENT_U8) {
+        longer = PyUnicode_FromFormat("%U: the num(%lld) of all bits should divide the dim(%lld)",
+                                      text, (long long)got * 8, (long long)dim);
+    } else if (text != NULL) {
+        longer = PyUnicode_FromFormat("%U: the length(%zd) of %s data should divide the dim(%lld)",
+                                      text, got, type->native == MVN_ELEMENT_I8 ? "int8" : "float",
+                                      (long long)dim);
+    }
+    Py_XDECREF(text);
+    return fail(place, "DataNotMatchException", longer);
 }
 
 static int fail_array(const PyMvn_DensePlace *place, const PyMvn_DenseType *type, PyObject *object)
@@ -168,7 +178,7 @@ static int check(const PyMvn_DensePlace *place, const PyMvn_DenseType *type, int
         }
         *native = true;
         int64_t want = (int64_t)PyMvn_Dense_NativeSize(type, dim);
-        return length == want ? 0 : fail_length(place, want, "bytes", length);
+        return length == want ? 0 : fail_length(place, type, dim, want, "bytes", length);
     }
     if (form == MVN_FORM_ARRAY) {
         if (!is_welcome(type, element)) {
@@ -181,7 +191,15 @@ static int check(const PyMvn_DensePlace *place, const PyMvn_DenseType *type, int
         *native = *native || element == type->native;
     }
     int64_t want = native_count(type, dim);
-    return length == want ? 0 : fail_length(place, want, type->unit, length);
+    if (length == want) {
+        return 0;
+    }
+    if (form != MVN_FORM_ARRAY && type->native == MVN_ELEMENT_U8) {
+        /* A list of something else than bytes, most likely: that is what pymilvus says of it. */
+        PyErr_Format(PyExc_ValueError, "expected %lld bytes, got %zd", (long long)want, length);
+        return fail_value(place, NULL, object);
+    }
+    return fail_length(place, type, dim, want, type->unit, length);
 }
 
 int PyMvn_Dense_Check(const PyMvn_DensePlace *place, const PyMvn_DenseType *type, int64_t dim,

@@ -317,6 +317,25 @@ static int adopt(PyMvn_Column *column, PyObject *whole)
     return taken == 1 && PyMvn_Spooled_Flush(scratch) < 0 ? -1 : taken;
 }
 
+/* An int32 that an INT8 or INT16 does not hold: pymilvus sends it, and this is what Milvus answers,
+ * in its words, since programs look for them. Other exceptions stay for PyMvn_Column_Mismatch. */
+static int fail_cell(const PyMvn_Column *column, Py_ssize_t row, PyObject *value)
+{
+    int32_t type = column->field->type;
+    bool narrow = type == MVN_TYPE_INT8 || type == MVN_TYPE_INT16;
+    if (narrow && PyLong_Check(value) && PyErr_ExceptionMatches(PyExc_ValueError)) {
+        int overflow = 0;
+        long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
+        if (overflow == 0 && number >= INT32_MIN && number <= INT32_MAX) {
+            PyErr_Clear();
+            return PyMvn_Column_Fail(column, row, "DataNotMatchException",
+                                     "the %zdth element (%lld) out of range: [%lld, %lld]", row,
+                                     number, (long long)least(type), (long long)~least(type));
+        }
+    }
+    return PyMvn_Column_Mismatch(column, row, value, NULL);
+}
+
 static int measure_some(PyMvn_Column *column, PyMvn_Spooled *scratch, Py_ssize_t begin,
                         Py_ssize_t end)
 {
@@ -324,7 +343,7 @@ static int measure_some(PyMvn_Column *column, PyMvn_Spooled *scratch, Py_ssize_t
     for (Py_ssize_t row = begin; row < end; row++) {
         PyObject *value = column->cells[row]; /* borrowed from `cells`, which nobody else sees */
         if (value != NULL && PyMvn_Scalar_Append(&scratch->buffer, type, value) < 0) {
-            return PyMvn_Column_Mismatch(column, row, value, NULL);
+            return fail_cell(column, row, value);
         }
     }
     return PyMvn_Spooled_Flush(scratch);

@@ -77,7 +77,7 @@ int PyMvn_Text_CheckLength(const PyMvn_Column *column, Py_ssize_t row, size_t si
         return 0;
     }
     return PyMvn_Column_Fail(column, row, "DataNotMatchException",
-                             "invalid input of field (%U), length of string exceeds max length. "
+                             "invalid input, length of varchar field %U exceeds max length, "
                              "length: %zu, max length: %lld (in bytes of UTF-8)",
                              column->field->name, size, (long long)limit);
 }

@@ -118,7 +118,7 @@ def is_stricter(kind: DataType, element: DataType, error: DataNotMatchException)
     """Whether we refuse on purpose what pymilvus sends."""
     in_array = kind == DataType.ARRAY
     text = error.message
-    if (element if in_array else kind) in LIMITS and "Value out of range" in text:
+    if (element if in_array else kind) in LIMITS and "out of range" in text:
         return True
     return (element if in_array else kind) == DataType.VARCHAR and "exceeds max length" in text
 

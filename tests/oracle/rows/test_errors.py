@@ -117,14 +117,14 @@ BAD_CELLS = [
 
 # What pymilvus lets through, or answers with an error that says nothing.
 STRICTER = [
-    (DataType.INT8, 128, DataType.NONE, "out of range"),
+    (DataType.INT8, 128, DataType.NONE, "element (128) out of range: [-128, 127]"),
     (DataType.INT8, -129, DataType.NONE, "out of range"),
-    (DataType.INT16, 2**15, DataType.NONE, "out of range"),
+    (DataType.INT16, 2**15, DataType.NONE, "(32768) out of range: [-32768, 32767]"),
     (ARRAY, [0, 300], DataType.INT8, "element 1: Value out of range: 300"),
     (ARRAY, np.array([0, 300]), DataType.INT8, "element 1: Value out of range: 300"),
     (ARRAY, [2**15], DataType.INT16, "out of range"),
     (DataType.FLOAT, 10**400, DataType.NONE, "too large"),
-    (DataType.VARCHAR, "a" * 201, DataType.NONE, "length: 201, max length: 200"),
+    (DataType.VARCHAR, "a" * 201, DataType.NONE, "length of varchar field f exceeds max length"),
     (DataType.VARCHAR, "é" * 101, DataType.NONE, "length: 202, max length: 200"),
     (ARRAY, ["", "é" * 101], DataType.VARCHAR, "length: 202, max length: 200"),
     (DataType.INT64, None, DataType.NONE, "not nullable"),

@@ -64,6 +64,7 @@ REFUSED_BY_BOTH: list[tuple[DataType, Any, str]] = [
     (BINARY, "a", MISMATCH + "binary_vector"),
     (BINARY, [256], "256 is not in range(0, 256)"),
     (BINARY, [-1], "-1 is not in range(0, 256)"),
+    (BINARY, [1.0] * 8, MISMATCH + "binary_vector"),
     (BINARY, [1.5], "'float' object cannot be interpreted as an integer"),
     (SPARSE, {1: 1}, NOT_SPARSE + ": a value is int, not float"),
     (SPARSE, {1: np.int64(1)}, NOT_SPARSE),
@@ -122,6 +123,10 @@ GARBLED: list[tuple[DataType, Any, type[Exception], str]] = [
     (INT8, np.zeros(9, np.int8), DataNotMatchException, "expected 8 integers, got 9"),
     (BINARY, b"12", DataNotMatchException, "expected 1 bytes, got 2"),
     (BINARY, [], DataNotMatchException, "expected 1 bytes, got 0"),
+    # Milvus's own words for these.
+    (FLOAT, [0.5] * 7, DataNotMatchException, "length(7) of float data should divide the dim(8)"),
+    (INT8, b"1234567", DataNotMatchException, "length(7) of int8 data should divide the dim(8)"),
+    (BINARY, b"12", DataNotMatchException, "the num(16) of all bits should divide the dim(8)"),
     # These have no floats in them.
     (FLOAT, b"12345678", ParamError, "float32 vector: expected floats, got bytes"),
     (FLOAT, bytearray(8), ParamError, "expected floats, got bytearray"),
