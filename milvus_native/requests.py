@@ -11,7 +11,7 @@ of the signatures; a call with any other is not for these functions.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from milvus_native import _core
@@ -72,6 +72,7 @@ DELETE_KEYWORDS = _CALL_KEYWORDS | {"consistency_level", "filter_params", "names
 
 _ARRAY_OF_VECTOR = 106
 _BYTES = (bytes, bytearray, memoryview)
+_NO_NUMBERS = (*_BYTES, str)
 _STRUCT_FIELD = re.compile(r"^(.+)\[(.+)\]$")
 
 
@@ -205,7 +206,7 @@ def hybrid_search(
                     collection_name=collection_name,
                     partition_names=partition_names,
                     dsl=req.expr,
-                    data=data if flat is None else flat,
+                    data=_number_rows(data) if flat is None else flat,
                     bytes_type=_bytes_type(kwargs.get("schema") or schema, field),
                     embedding_list=flat is not None or kwargs.get("is_embedding_list", False),
                     params=pairs,
@@ -298,6 +299,23 @@ def delete(
         )
     except Exception as error:
         raise_as_pymilvus(error)
+
+
+def _number_rows(data: Any) -> Any:
+    """The data of a request of a hybrid search, with sequences of numbers as lists.
+
+    pymilvus checks that data less than the data of a search: a row may be any sequence of numbers.
+    """
+    if not isinstance(data, Sequence) or isinstance(data, _NO_NUMBERS) or not data:
+        return data
+    first = data[0]
+    if type(first) in (list, str, bytes):
+        return data if isinstance(data, list) else list(data)
+    if not isinstance(first, Sequence) or isinstance(first, _NO_NUMBERS) or not first:
+        return data
+    if isinstance(first[0], (list, tuple)):
+        return data  # pairs: a sparse row
+    return [list(row) if isinstance(row, Sequence) else row for row in data]
 
 
 def _flat_embeddings(data: Any) -> list[Any] | None:

@@ -3,11 +3,14 @@ where pymilvus raises, so do we."""
 
 from __future__ import annotations
 
+import collections
 import copy
 import re
 
+import pytest
 from hypothesis import HealthCheck, currently_in_test_context, event, given, settings
 from hypothesis import strategies as st
+from pymilvus import AnnSearchRequest, RRFRanker
 
 from tests.oracle.requests import strategies
 from tests.oracle.requests.twins import COLLECTION, Ours, Scope, Theirs, assert_same
@@ -57,6 +60,28 @@ def test_search_by_ids(theirs: Theirs, ids: object, call: dict):
 @given(call=strategies.hybrid_calls(), last_write=TIMES)
 def test_hybrid_search(theirs: Theirs, call: dict, last_write: int):
     compare("HybridSearch", "hybrid_search", theirs, call, Ours(Scope(last_write=last_write)))
+
+
+NUMBERS = [0.5, 1.5, 2.5, 3.5]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        [tuple(NUMBERS)],
+        (NUMBERS, NUMBERS),
+        (tuple(NUMBERS), NUMBERS),
+        [range(4)],
+        [collections.deque(NUMBERS)],
+        [collections.UserList(NUMBERS)],
+        collections.UserList([NUMBERS]),
+    ],
+    ids=repr,
+)
+def test_rows_of_a_hybrid_search_are_any_sequences(theirs: Theirs, data: object):
+    """pymilvus checks the data of its requests less than that of a search."""
+    reqs = [AnnSearchRequest(data, "float", {}, 3)]
+    compare("HybridSearch", "hybrid_search", theirs, {"reqs": reqs, "ranker": RRFRanker()}, Ours())
 
 
 @cases(200)
