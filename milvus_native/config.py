@@ -75,7 +75,7 @@ class ConnectionConfig:
             return ""
         import hashlib
 
-        return hashlib.blake2b(self.token.encode(), digest_size=16).hexdigest()
+        return hashlib.blake2b(str(self.token).encode(), digest_size=16).hexdigest()
 
     @property
     def secure(self) -> bool:

@@ -19,6 +19,7 @@ from .conftest import Either
 SETTINGS: dict[str, dict[str, Any]] = {
     "plain": {},
     "token": {"token": "key"},
+    "token of digits": {"token": 12345},
     "password": {"user": "root", "password": "Mil:vus"},
     "database": {"token": "root:Milvus", "db_name": "db1"},
     "uri": {},
