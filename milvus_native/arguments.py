@@ -251,4 +251,9 @@ def raise_as_pymilvus(error: Exception) -> NoReturn:
 
     if isinstance(error, (MilvusException, MemoryError)):
         raise error
-    raise MilvusException(message=f"Unexpected error, message=<{error!s}>") from error
+    text, detail = str(error), ""
+    if (
+        type(error) is TypeError and len(error.args) == 2
+    ):  # what _core says of a value that is no str
+        text, detail = error.args[0], f": {error.args[1]}"
+    raise MilvusException(message=f"Unexpected error, message=<{text}>{detail}") from error

@@ -51,7 +51,9 @@ def wrong_metric(schema: Schema, targets: Iterable[Target]) -> str:
         mistaken = _MISTAKEN.get(kind, frozenset())
         if metric in mistaken:
             others = " or ".join(sorted(_OF_BITS if mistaken is _OF_NUMBERS else _OF_NUMBERS))
-            return f'metric {metric} is not for "{name}", a {_NAMES[kind]}: {others} may be'
+            # Milvus's words come first: programs, and their tests, look for them.
+            place = f'metric {metric} is not for "{name}", a {_NAMES[kind]}'
+            return f"metric type not match: {place}: {others} may be"
     return ""
 
 

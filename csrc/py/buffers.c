@@ -2,6 +2,8 @@
 
 #include "errors.h"
 
+#define UNWELCOME "bad argument type for built-in operation"
+
 int PyMvn_Buffer_Check(mvn_status status)
 {
     if (status == MVN_OK) {
@@ -33,7 +35,14 @@ int PyMvn_Buffer_Text(mvn_buffer *buffer, uint32_t field, PyObject *value, const
         }
         Py_DECREF(decoded);
     } else {
-        PyErr_Format(PyExc_TypeError, "%s must be str, not %s", what, Py_TYPE(value)->tp_name);
+        /* Two arguments: protobuf's words, by which pymilvus's users know it, and which it was. */
+        PyObject *detail = PyUnicode_FromFormat("%s must be str, not %s", what,
+                                                Py_TYPE(value)->tp_name);
+        PyObject *both = detail == NULL ? NULL : Py_BuildValue("(sN)", UNWELCOME, detail);
+        if (both != NULL) {
+            PyErr_SetObject(PyExc_TypeError, both);
+            Py_DECREF(both);
+        }
         return -1;
     }
     return PyMvn_Buffer_Check(mvn_buffer_append_bytes_field(buffer, field, text, (size_t)size));

@@ -15,8 +15,8 @@
 int PyMvn_Buffer_Check(mvn_status status);
 
 /* A string field from a str, or from bytes that are UTF-8. Written also when empty. TypeError for
- * another type, UnicodeError for lone surrogates and for bytes that are not UTF-8; `what` names
- * the value in the message. */
+ * another type, with two arguments (protobuf's words; what is wrong, where `what` names the value),
+ * UnicodeError for lone surrogates and for bytes that are not UTF-8. */
 int PyMvn_Buffer_Text(mvn_buffer *buffer, uint32_t field, PyObject *value, const char *what);
 
 /* The same for a field without presence: NULL, None and empty text are left out. */

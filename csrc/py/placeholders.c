@@ -25,7 +25,7 @@
 #define VALUE_VALUES 3
 
 /* More text of the data than this helps nobody. */
-#define SHOWN "%.500S"
+#define SHOWN "%.2000S"
 
 typedef struct {
     PyMvn_State *state;

@@ -11,7 +11,9 @@
 
 static int illegal_key(PyObject *key, const char *expected)
 {
-    PyMvn_RaiseMilvus("ParamError", "primary key %R is illegal, expected %s", key, expected);
+    /* Milvus's words come first: it is what pymilvus sends the key in a filter for. */
+    PyMvn_RaiseMilvus("ParamError", "cannot parse expression: primary key %R is illegal, expected %s",
+                      key, expected);
     return -1;
 }
 

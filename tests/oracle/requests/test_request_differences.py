@@ -201,7 +201,9 @@ def test_text_for_a_number_must_be_one(theirs: Theirs):
     message = parsed("Query", theirs.call("get", COLLECTION, ids=["1] or id > [0"]))
     assert message.expr == "id in [1] or id > [0]"
     for key in ("1] or id > [0", "010", "", None, True, 1.0, 2**63):
-        with pytest.raises(ParamError, match="is illegal, expected an int"):
+        with pytest.raises(
+            ParamError, match=r"cannot parse expression: .* is illegal, expected an int"
+        ):
             raise Ours().call("get", COLLECTION, ids=[key])
 
 

@@ -18,6 +18,7 @@ from pymilvus import (
     RRFRanker,
 )
 from pymilvus.client.embedding_list import EmbeddingList
+from pymilvus.exceptions import MilvusException
 
 from tests.oldest import has
 from tests.oracle.requests.twins import COLLECTION, Ours, Theirs, assert_same
@@ -298,3 +299,19 @@ def test_collection_name(theirs: Theirs, name: str):
     check(theirs, "search", "Search", {"collection_name": value, "data": VECTOR})
     call = {"collection_name": value, "reqs": [ann()], "ranker": RRFRanker()}
     check(theirs, "hybrid_search", "HybridSearch", call)
+
+
+@pytest.mark.parametrize(
+    ("method", "call"),
+    [
+        ("search", {"data": VECTOR, "filter": 5}),
+        ("query", {"filter": "a > 1", "output_fields": [5]}),
+    ],
+)
+def test_words_for_what_is_no_text(theirs: Theirs, method: str, call: dict[str, Any]):
+    """Milvus's own tests look for protobuf's words, with the bracket after them."""
+    result, expected = both(theirs, method, call)
+    assert isinstance(result, MilvusException)
+    assert isinstance(expected, MilvusException)
+    assert result.message.startswith(expected.message + ": ")
+    assert "must be str, not int" in result.message

@@ -36,6 +36,7 @@ REFUSED: list[tuple[Any, str]] = [
     (([0.5], [0.5]), ILLEGAL),
     ([(0.5, 0.5)], ILLEGAL + "[(0.5, 0.5)] is illegal"),
     ("text", ILLEGAL + "text is illegal"),
+    ("a" * 1000, ILLEGAL + "a" * 1000 + " is illegal"),
     (b"bytes", ILLEGAL),
     ({1: 0.5}, ILLEGAL + "{1: 0.5} is illegal"),
     ({"a"}, ILLEGAL),

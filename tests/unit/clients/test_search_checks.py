@@ -44,7 +44,10 @@ def sent(server: RecordingServer) -> list[str]:
 @BOTH
 def test_metric_of_another_kind(server: RecordingServer, either: Either, call: Any) -> None:
     warm(server, either)
-    text = 'metric HAMMING is not for "vector", a FLOAT_VECTOR: COSINE or IP or L2 may be'
+    text = (
+        'metric type not match: metric HAMMING is not for "vector", a FLOAT_VECTOR: '
+        "COSINE or IP or L2 may be"
+    )
     with pytest.raises(ParamError, match=text):
         call(either, [VECTOR], search_params=METRIC)
     assert sent(server) == ["DescribeCollection"]  # to be sure
