@@ -27,6 +27,7 @@ from .base import (
     BaseClient,
     check_rows,
     check_str,
+    owner_of_mixins,
 )
 from .control.async_administration import AsyncAdministration
 from .control.async_definition import AsyncDefinition
@@ -42,6 +43,7 @@ SYNC_ONLY = frozenset({"list_loaded_segments"})
 NEEDS_TIMESTAMPS = frozenset({"create_collection", "create_index"})
 
 
+@owner_of_mixins
 class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
     """A client of one Milvus server, for any number of tasks and event loops.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from . import errors, forking, requests, transport
 from .calls import CALL_KEYWORDS, Call
@@ -29,6 +30,8 @@ SEARCH_ITERATOR_KEYWORDS = SEARCH_KEYWORDS | {"function_chains", "ranker"}
 DELEGATE_ATTRIBUTES = frozenset({"_manager", "_using"})
 # ... and those that they set themselves: see insides.Replaceable.
 REPLACEABLE = frozenset({"_closed", "_get_connection", "_handler"})
+
+_Client = TypeVar("_Client", bound="BaseClient")
 
 
 class BaseClient:
@@ -176,6 +179,20 @@ class BaseClient:
             with forking.counting:
                 calls = self._counts[kind]
                 calls[method] = calls.get(method, 0) + 1
+
+
+def owner_of_mixins(cls: type[_Client]) -> type[_Client]:
+    """Class decorator: names the methods of the control mixins after `cls`, which alone has them.
+
+    Python's complaint about missing arguments, logs and profiles then say MilvusClient.flush().
+    """
+    for mixin in cls.__bases__:
+        if mixin.__module__.startswith("milvus_native.control."):
+            for method in vars(mixin).values():
+                if isinstance(method, FunctionType):
+                    method.__qualname__ = f"{cls.__name__}.{method.__name__}"
+                    method.__module__ = cls.__module__
+    return cls
 
 
 def observer(address: str, on_call: Any, tracing: bool) -> Observer | None:

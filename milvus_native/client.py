@@ -24,6 +24,7 @@ from .base import (
     BaseClient,
     check_rows,
     check_str,
+    owner_of_mixins,
 )
 from .connection import SyncConnection
 from .control.sync_administration import Administration
@@ -38,6 +39,7 @@ from .results import OmitZeroDict, SearchResult
 from .session import MilvusClientSession
 
 
+@owner_of_mixins
 class MilvusClient(BaseClient, Definition, Administration):
     """A client of one Milvus server, for any number of threads.
 

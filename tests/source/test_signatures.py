@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 from typing import Any
 
 import pymilvus
@@ -130,3 +131,21 @@ def milvus_native_root() -> Any:
     from pathlib import Path
 
     return Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+def test_methods_are_named_after_their_client(ours: type, theirs: type) -> None:
+    """As in what Python says when an argument is missing."""
+    shared = {"create_field_schema", "create_schema", "create_struct_field_schema"}
+    shared |= {"get_server_type", "prepare_index_params", "stats"}  # of BaseClient
+    for name in set(TABLE) | NATIVE - shared:
+        method = inspect.getattr_static(ours, name)
+        assert method.__qualname__ == f"{ours.__name__}.{name}"
+        assert method.__module__ == ours.__module__
+        assert pickle.loads(pickle.dumps(getattr(ours, name))) is method
+    said = []
+    for client in (ours, theirs):
+        with pytest.raises(TypeError) as caught:
+            client.describe_snapshot(None)  # type: ignore[attr-defined]
+        said.append(str(caught.value))
+    assert said[0] == said[1]
