@@ -252,8 +252,7 @@ def raise_as_pymilvus(error: Exception) -> NoReturn:
     if isinstance(error, (MilvusException, MemoryError)):
         raise error
     text, detail = str(error), ""
-    if (
-        type(error) is TypeError and len(error.args) == 2
-    ):  # what _core says of a value that is no str
+    if type(error) is TypeError and len(error.args) == 2:
+        # What _core says of a value that is no str.
         text, detail = error.args[0], f": {error.args[1]}"
     raise MilvusException(message=f"Unexpected error, message=<{text}>{detail}") from error
