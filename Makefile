@@ -15,7 +15,8 @@ FUZZ_TARGETS ?=
 SANITIZE_TESTS ?= tests/unit tests/oracle tests/property tests/faults tests/hardening tests/compat tests/transport \
 	tests/integration
 THREADED_TESTS ?= tests/unit/rows/test_schema_cache.py tests/unit/rpc tests/unit/clients/test_flights.py \
-	tests/unit/clients/test_schema_flights.py tests/unit/clients/test_transport.py tests/hardening/test_threads.py
+	tests/unit/clients/test_schema_flights.py tests/unit/clients/test_transport.py tests/hardening/test_threads.py \
+	tests/hardening/test_threads_alone.py
 
 # Of both, what fits into CI: the C core's own tests, and what hostile input and want of memory do.
 SANITIZE_QUICK_TESTS ?= tests/unit/rpc tests/unit/rows tests/unit/results tests/unit/vectors tests/unit/requests \
@@ -120,6 +121,10 @@ analyze: $(STAMPS)/built ## gcc and clang at -O0 and -O3, gcc -fanalyzer, clang'
 .PHONY: test-pythons
 test-pythons: $(STAMPS)/system ## run the unit tests on each CPython that is found, a debug build too
 	tools/pythons.sh
+
+.PHONY: test-free-threaded
+test-free-threaded: $(STAMPS)/system ## build a CPython without the GIL, run the tests with threads that need nothing else
+	tools/free_threaded.sh
 
 .PHONY: lint
 lint: $(STAMPS)/built $(STAMPS)/test-packages ## ruff, mypy --strict, stubtest, and the C compilers with warnings as errors

@@ -6,12 +6,14 @@
 #
 # Without arguments: python3.10, python3.11, ... of PATH, those of pyenv, and Debian's debug builds
 # (python3.11-dbg), on which every reference is counted. Each has a virtual environment of its own in
-# build/pythons. PYTHON_TESTS says which tests, PYTEST_ARGS how.
+# build/pythons. PYTHON_TESTS says which tests, PYTEST_ARGS how, PYTHON_PACKAGES what they need.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 read -ra tests <<<"${PYTHON_TESTS:-tests/unit tests/hardening tests/property}"
 read -ra arguments <<<"${PYTEST_ARGS:-}"
+read -ra packages <<<"${PYTHON_PACKAGES:-pymilvus==3.0.2 orjson hypothesis>=6.100 hpack ml_dtypes numpy \
+    opentelemetry-api opentelemetry-sdk pytest-asyncio>=0.24 pytest-xdist scipy trustme uvloop}"
 
 candidates() {
     local minor
@@ -53,9 +55,8 @@ for interpreter in "${interpreters[@]}"; do
     find "$tree" -name '_core.*.so' -delete
     if [ ! -e "$venv/ready" ]; then
         "$interpreter" -m venv --clear "$venv" &&
-            "$venv/bin/pip" install -qq --disable-pip-version-check "setuptools>=77" pymilvus==3.0.2 orjson \
-                "hypothesis>=6.100" hpack ml_dtypes numpy opentelemetry-api opentelemetry-sdk "pytest>=8" \
-                "pytest-asyncio>=0.24" pytest-timeout pytest-xdist scipy trustme uvloop && touch "$venv/ready"
+            "$venv/bin/pip" install -qq --disable-pip-version-check "setuptools>=77" "pytest>=8" \
+                pytest-timeout "${packages[@]}" && touch "$venv/ready"
     fi
     if ! [ -e "$venv/ready" ]; then
         failed+=("$name (its packages cannot be installed)")

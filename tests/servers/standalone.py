@@ -12,8 +12,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import trustme
-
 from .shared import Launch, ServerSpec, free_ports, run_folder
 
 LAUNCHER = Path(__file__).with_name("standalone_launcher.py")
@@ -92,6 +90,8 @@ def _with_authorization(folder: Path, data_dir: Path) -> Launch:
 
 def _with_tls(mutual: bool) -> Callable[[Path, Path], Launch]:
     def prepare(folder: Path, data_dir: Path) -> Launch:
+        import trustme
+
         authority = trustme.CA()
         server = authority.issue_cert("localhost", "127.0.0.1")
         client = authority.issue_cert("client@example.org")
