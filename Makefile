@@ -122,8 +122,8 @@ analyze: $(STAMPS)/built ## gcc and clang at -O0 and -O3, gcc -fanalyzer, clang'
 test-pythons: $(STAMPS)/system ## run the unit tests on each CPython that is found, a debug build too
 	tools/pythons.sh
 
-.PHONY: test-free-threaded
-test-free-threaded: $(STAMPS)/system ## build a CPython without the GIL, run the tests with threads that need nothing else
+.PHONY: test-nogil
+test-nogil: $(STAMPS)/system ## build a CPython without the GIL, run the tests with threads that need nothing else
 	tools/free_threaded.sh
 
 .PHONY: lint
