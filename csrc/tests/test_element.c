@@ -50,55 +50,176 @@ static void byte_order_is_parsed(void)
     CHECK(swapped == little);
 }
 
-/* 3 and -2 (or 200) as every element type, in both byte orders, apart by an odd stride. */
-static void every_type_becomes_f32(void)
+static const mvn_element all_types[] = {
+    MVN_ELEMENT_BOOL, MVN_ELEMENT_I8,  MVN_ELEMENT_U8,  MVN_ELEMENT_I16, MVN_ELEMENT_U16,
+    MVN_ELEMENT_I32,  MVN_ELEMENT_U32, MVN_ELEMENT_I64, MVN_ELEMENT_U64, MVN_ELEMENT_F16,
+    MVN_ELEMENT_BF16, MVN_ELEMENT_F32, MVN_ELEMENT_F64,
+};
+#define N_TYPES (sizeof(all_types) / sizeof(all_types[0]))
+
+static bool is_unsigned(mvn_element type)
 {
-    static const mvn_element types[] = {
-        MVN_ELEMENT_BOOL, MVN_ELEMENT_I8,  MVN_ELEMENT_U8,  MVN_ELEMENT_I16, MVN_ELEMENT_U16,
-        MVN_ELEMENT_I32,  MVN_ELEMENT_U32, MVN_ELEMENT_I64, MVN_ELEMENT_U64, MVN_ELEMENT_F16,
-        MVN_ELEMENT_BF16, MVN_ELEMENT_F32, MVN_ELEMENT_F64,
-    };
-    for (size_t t = 0; t < sizeof(types) / sizeof(types[0]); t++) {
-        size_t size = mvn_element_size(types[t]);
-        for (int swapped = 0; swapped < 2; swapped++) {
-            uint8_t memory[64] = {0}, out[12] = {0};
-            double want[2] = {3.0, -2.0};
-            for (size_t i = 0; i < 2; i++) {
-                uint8_t raw[8];
-                double value = want[i];
+    return type == MVN_ELEMENT_U8 || type == MVN_ELEMENT_U16 || type == MVN_ELEMENT_U32 ||
+           type == MVN_ELEMENT_U64;
+}
+
+/* Lays `value`, which the type can hold, into memory as an element in either byte order. */
+static void put(uint8_t *memory, mvn_element type, bool swapped, double value)
+{
+    uint8_t raw[8] = {0};
+    size_t size = mvn_element_size(type);
 #define PUT(type, expression)                                                                     \
     do {                                                                                          \
         type v_ = (type)(expression);                                                             \
         memcpy(raw, &v_, sizeof(v_));                                                             \
     } while (0)
-                switch (types[t]) {
-                case MVN_ELEMENT_BOOL: PUT(uint8_t, i == 0 ? 3 : 0); want[i] = i == 0; break;
-                case MVN_ELEMENT_I8: PUT(int8_t, value); break;
-                case MVN_ELEMENT_U8: want[1] = 200; PUT(uint8_t, want[i]); break;
-                case MVN_ELEMENT_I16: PUT(int16_t, value); break;
-                case MVN_ELEMENT_U16: want[1] = 40000; PUT(uint16_t, want[i]); break;
-                case MVN_ELEMENT_I32: PUT(int32_t, value); break;
-                case MVN_ELEMENT_U32: want[1] = 4e9; PUT(uint32_t, want[i]); break;
-                case MVN_ELEMENT_I64: PUT(int64_t, value); break;
-                case MVN_ELEMENT_U64: want[1] = 0x1p63; PUT(uint64_t, want[i]); break;
-                case MVN_ELEMENT_F16: PUT(uint16_t, mvn_f16_from_f32((float)value)); break;
-                case MVN_ELEMENT_BF16: PUT(uint16_t, mvn_bf16_from_f32((float)value)); break;
-                case MVN_ELEMENT_F32: PUT(float, value); break;
-                case MVN_ELEMENT_F64: PUT(double, value); break;
-                case MVN_ELEMENT_OTHER: break;
-                }
+    switch (type) {
+    case MVN_ELEMENT_BOOL: PUT(uint8_t, value); break;
+    case MVN_ELEMENT_I8: PUT(int8_t, value); break;
+    case MVN_ELEMENT_U8: PUT(uint8_t, value); break;
+    case MVN_ELEMENT_I16: PUT(int16_t, value); break;
+    case MVN_ELEMENT_U16: PUT(uint16_t, value); break;
+    case MVN_ELEMENT_I32: PUT(int32_t, value); break;
+    case MVN_ELEMENT_U32: PUT(uint32_t, value); break;
+    case MVN_ELEMENT_I64: PUT(int64_t, value); break;
+    case MVN_ELEMENT_U64: PUT(uint64_t, value); break;
+    case MVN_ELEMENT_F16: PUT(uint16_t, mvn_f16_from_f32((float)value)); break;
+    case MVN_ELEMENT_BF16: PUT(uint16_t, mvn_bf16_from_f32((float)value)); break;
+    case MVN_ELEMENT_F32: PUT(float, value); break;
+    case MVN_ELEMENT_F64: PUT(double, value); break;
+    case MVN_ELEMENT_OTHER: break;
+    }
 #undef PUT
-                for (size_t b = 0; b < size; b++) {
-                    memory[3 + i * 11 + b] = swapped ? raw[size - 1 - b] : raw[b];
-                }
+    for (size_t b = 0; b < size; b++) {
+        memory[b] = swapped ? raw[size - 1 - b] : raw[b];
+    }
+}
+
+/* 3 and -2 (or 200) as every element type, in both byte orders, apart by an odd stride. */
+static void every_type_becomes_f32(void)
+{
+    for (size_t t = 0; t < N_TYPES; t++) {
+        for (int swapped = 0; swapped < 2; swapped++) {
+            uint8_t memory[64] = {0}, out[12] = {0};
+            double want[2] = {3.0, is_unsigned(all_types[t]) ? 200.0 : -2.0};
+            if (all_types[t] == MVN_ELEMENT_U64) {
+                want[1] = 0x1p63;
             }
-            mvn_strided source = {memory + 3, 11, 2, types[t], swapped != 0};
+            put(memory + 3, all_types[t], swapped != 0, want[0]);
+            put(memory + 14, all_types[t], swapped != 0,
+                all_types[t] == MVN_ELEMENT_BOOL ? 0.0 : want[1]);
+            if (all_types[t] == MVN_ELEMENT_BOOL) {
+                want[0] = 1.0;
+                want[1] = 0.0;
+            }
+            mvn_strided source = {memory + 3, 11, 2, all_types[t], swapped != 0};
             mvn_strided_to_f32(&source, out);
             CHECK(get_f32(out) == (float)want[0]);
             CHECK(get_f32(out + 4) == (float)want[1]);
             CHECK(get_f32(out + 8) == 0.0f);
             CHECK(mvn_strided_get(&source, 1) == want[1]);
         }
+    }
+}
+
+/* 1 and 100 as every type, in both byte orders, into halves and bytes. */
+static void every_type_becomes_halves_and_bytes(void)
+{
+    for (size_t t = 0; t < N_TYPES; t++) {
+        for (int swapped = 0; swapped < 2; swapped++) {
+            uint8_t memory[32] = {0}, out[4];
+            bool is_bool = all_types[t] == MVN_ELEMENT_BOOL;
+            put(memory + 1, all_types[t], swapped != 0, 1.0);
+            put(memory + 12, all_types[t], swapped != 0, is_bool ? 1.0 : 100.0);
+            mvn_strided source = {memory + 1, 11, 2, all_types[t], swapped != 0};
+            CHECK_EQUAL(mvn_strided_to(&source, MVN_ELEMENT_F16, out), 2);
+            CHECK(memcmp(out, is_bool ? "\0\x3c\0\x3c" : "\0\x3c\x40\x56", 4) == 0);
+            CHECK_EQUAL(mvn_strided_to(&source, MVN_ELEMENT_BF16, out), 2);
+            CHECK(memcmp(out, is_bool ? "\x80\x3f\x80\x3f" : "\x80\x3f\xc8\x42", 4) == 0);
+            CHECK_EQUAL(mvn_strided_to(&source, MVN_ELEMENT_I8, out), 2);
+            CHECK_EQUAL(out[1], is_bool ? 1 : 100);
+            CHECK_EQUAL(mvn_strided_to(&source, MVN_ELEMENT_U8, out), 2);
+            CHECK_EQUAL(out[1], is_bool ? 1 : 100);
+        }
+    }
+}
+
+/* What is no byte stops the conversion, whichever type it has. */
+static void every_type_is_checked_against_bytes(void)
+{
+    for (size_t t = 0; t < N_TYPES; t++) {
+        mvn_element type = all_types[t];
+        uint8_t memory[32] = {0}, out[2] = {0};
+        size_t size = mvn_element_size(type);
+        mvn_strided source = {memory, 11, 2, type, false};
+        if (type == MVN_ELEMENT_BOOL) {
+            continue;
+        }
+        put(memory, type, false, 1.0);
+        if (!is_unsigned(type)) {
+            put(memory + 11, type, false, -1.0);
+            CHECK_EQUAL(mvn_strided_to_u8(&source, out), 1);
+            CHECK_EQUAL(mvn_strided_to_i8(&source, out), 2);
+            CHECK_EQUAL(out[1], 0xff);
+        }
+        if (type == MVN_ELEMENT_U8 || size > 1) {
+            put(memory + 11, type, false, 200.0);
+            CHECK_EQUAL(mvn_strided_to_i8(&source, out), 1);
+            CHECK_EQUAL(mvn_strided_to_u8(&source, out), 2);
+            CHECK_EQUAL(out[1], 200);
+        }
+        if (size > 1) {
+            put(memory + 11, type, false, 256.0);
+            CHECK_EQUAL(mvn_strided_to_u8(&source, out), 1);
+        }
+        if (size > 1 && !is_unsigned(type)) {
+            put(memory + 11, type, false, -129.0);
+            CHECK_EQUAL(mvn_strided_to_i8(&source, out), 1);
+        }
+    }
+}
+
+static void integers_of_every_type_are_exact(void)
+{
+    for (size_t t = 0; t < N_TYPES; t++) {
+        mvn_element type = all_types[t];
+        bool integer = mvn_element_is_integer(type);
+        for (int swapped = 0; swapped < 2; swapped++) {
+            uint8_t memory[8] = {0};
+            int64_t value = 5;
+            put(memory, type, swapped != 0, 1.0);
+            mvn_strided source = {memory, 8, 1, type, swapped != 0};
+            CHECK_EQUAL(mvn_strided_get_int(&source, 0, &value), integer);
+            CHECK_EQUAL(value, integer ? 1 : 5);
+        }
+    }
+}
+
+/* An element that nobody knows: nothing is written. */
+static void other_types_are_nothing(void)
+{
+    uint8_t memory[2] = {1, 2}, out[8];
+    int64_t value = 0;
+    mvn_strided source = {memory, 1, 2, MVN_ELEMENT_OTHER, false};
+    memset(out, 0xaa, sizeof(out));
+    CHECK_EQUAL(mvn_element_size(MVN_ELEMENT_OTHER), 0);
+    CHECK_EQUAL(mvn_strided_to(&source, MVN_ELEMENT_F32, out), 2);
+    CHECK_EQUAL(mvn_strided_to(&source, MVN_ELEMENT_F16, out), 2);
+    CHECK_EQUAL(mvn_strided_to(&source, MVN_ELEMENT_BF16, out), 2);
+    CHECK_EQUAL(mvn_strided_to(&source, MVN_ELEMENT_I8, out), 2);
+    CHECK_EQUAL(mvn_strided_to(&source, MVN_ELEMENT_U8, out), 2);
+    CHECK_BYTES(out, sizeof(out), "\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa");
+    CHECK(mvn_strided_get(&source, 0) == 0.0);
+    CHECK(!mvn_strided_get_int(&source, 0, &value));
+}
+
+static void no_elements_are_no_memory(void)
+{
+    for (size_t t = 0; t < N_TYPES; t++) {
+        mvn_strided source = {NULL, (ptrdiff_t)mvn_element_size(all_types[t]), 0, all_types[t],
+                              false};
+        CHECK_EQUAL(mvn_strided_to(&source, all_types[t], NULL), 0);
+        mvn_strided_copy(&source, NULL);
     }
 }
 
@@ -171,6 +292,10 @@ static void halves_are_kept_bit_for_bit(void)
     mvn_strided source = {(const uint8_t *)halves, 2, 3, MVN_ELEMENT_F16, false};
     mvn_strided_to_f16(&source, out);
     CHECK_BYTES(out, sizeof(out), "\x00\x3c\x01\x7d\x00\xfc");
+    source.swapped = true;
+    mvn_strided_to_f16(&source, out);
+    CHECK_BYTES(out, sizeof(out), "\x3c\x00\x7d\x01\xfc\x00");
+    source.swapped = false;
     source.element = MVN_ELEMENT_BF16;
     mvn_strided_to_bf16(&source, out);
     CHECK_BYTES(out, sizeof(out), "\x00\x3c\x01\x7d\x00\xfc");
@@ -251,6 +376,11 @@ int main(void)
     RUN(formats_are_parsed);
     RUN(byte_order_is_parsed);
     RUN(every_type_becomes_f32);
+    RUN(every_type_becomes_halves_and_bytes);
+    RUN(every_type_is_checked_against_bytes);
+    RUN(integers_of_every_type_are_exact);
+    RUN(other_types_are_nothing);
+    RUN(no_elements_are_no_memory);
     RUN(contiguous_f32_is_copied_and_negative_strides_reverse);
     RUN(doubles_round_once_and_overflow_to_infinity);
     RUN(runs_of_doubles_of_every_length);
