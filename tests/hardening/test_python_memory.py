@@ -7,6 +7,7 @@ before allocates less. JSON is Python's own here (see memory.with_plain_json).
 
 from __future__ import annotations
 
+import gc
 import operator
 import pickle
 import sys
@@ -60,11 +61,19 @@ def outcome(function: Callable[..., Any], *arguments: Any, **options: Any) -> An
         return type(error).__name__
 
 
+def live_blocks(core: Any) -> int:
+    """Those of the C core, which counts them in builds with MVN_DEBUG."""
+    gc.collect()
+    return int(core._live_blocks()) if hasattr(core, "_live_blocks") else 0
+
+
 def check(scenario: Scenario, core: Any, *, for_good: bool) -> int:
     """How often want of memory was told."""
     expected = repr(scenario.run(core, scenario.make()))
     assert expected == repr(scenario.run(core, scenario.make()))
+    blocks = live_blocks(core)
     seen = memory.fail_each(partial(scenario.run, core), scenario.make, for_good=for_good)
+    assert live_blocks(core) == blocks
     assert seen.results <= {expected}
     assert repr(scenario.run(core, scenario.make())) == expected
     return seen.no_memory

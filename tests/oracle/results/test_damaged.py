@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymilvus.exceptions import MilvusException
+from pymilvus.grpc_gen import milvus_pb2
 
 from milvus_native import _core
+from tests.oldest import has
 
+from .damage import HARMFUL, HARMLESS, damaged
 from .faker import ReplyFaker, fakers
 from .scramble import scramble
 
@@ -82,3 +85,39 @@ def test_noise_inside(kind: str, seed: int, cut: float, noise: bytes) -> None:
     at = int(len(data) * cut)
     attempt(DECODERS[kind], data[:at] + noise + data[at:])
     attempt(DECODERS[kind], data[:at] + noise + data[at + len(noise) :])
+
+
+def replies(kind: str, count: int) -> list[tuple[bytes, Any]]:
+    """Replies with all that their kind can have, and the descriptor of each."""
+    made = [getattr(faker, kind)() for faker in fakers(0)][:count]
+    if kind == "search" and has("pymilvus:SearchAggregation"):
+        for faker in fakers(1):
+            reply = milvus_pb2.SearchResults()
+            faker.aggregation(reply.results)
+            made.append(reply)
+            if len(made) == 2 * count:
+                break
+    return [(reply.SerializeToString(), reply.DESCRIPTOR) for reply in made]
+
+
+@pytest.mark.parametrize("how", HARMFUL)
+@pytest.mark.parametrize("kind", DECODERS)
+def test_damaged_inside(kind: str, how: str) -> None:
+    """Every message, text and run of numbers in turn: refused, or what is left of it decoded."""
+    outcomes = [
+        attempt(DECODERS[kind], data)
+        for reply, descriptor in replies(kind, 6)
+        for data in damaged(reply, descriptor, HARMFUL[how], leaves=True)
+    ]
+    assert how == "nothing" or not all(outcomes)
+
+
+@pytest.mark.parametrize("how", HARMLESS)
+@pytest.mark.parametrize("kind", DECODERS)
+def test_unknown_fields_inside(kind: str, how: str) -> None:
+    for reply, descriptor in replies(kind, 6):
+        if not attempt(DECODERS[kind], reply):
+            continue
+        expected = repr(DECODERS[kind](reply))
+        for data in damaged(reply, descriptor, HARMLESS[how], leaves=False):
+            assert repr(DECODERS[kind](data)) == expected
