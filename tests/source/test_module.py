@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import subprocess
 import sys
@@ -84,3 +85,14 @@ def test_stub_matches_the_module() -> None:
 def test_module_is_ours() -> None:
     """The tests test this tree, not another milvus_native that is installed."""
     assert ROOT in Path(_core.__file__).resolve().parents
+
+
+def test_the_collector_sees_what_the_module_holds() -> None:
+    """Each object of its state is visited, and a visitor that wants no more is obeyed."""
+    held = gc.get_referents(_core)
+    assert len(held) >= len(state_members()) - 3  # three are written late
+    types = [value for value in vars(_core).values() if isinstance(value, type)]
+    assert {id(kind) for kind in types} <= {id(item) for item in held}
+    assert {"id", "distance", "entity", "$meta"} <= {item for item in held if type(item) is str}
+    for item in held:
+        assert any(referrer is _core for referrer in gc.get_referrers(item))
