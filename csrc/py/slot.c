@@ -15,13 +15,30 @@ int PyMvn_Slot_MakeCells(PyMvn_Slot *slot)
     return 0;
 }
 
+#define NOT_NULLABLE "the field is not nullable and has no default value"
+
+/* Of float vectors with Milvus's words as well, since programs look for them. */
+static int refuse_null(const PyMvn_Slot *slot, Py_ssize_t row, PyObject *value)
+{
+    const PyMvn_Field *field = slot->column.field;
+    if (field->type != MVN_TYPE_FLOAT_VECTOR) {
+        return PyMvn_Column_Mismatch(&slot->column, row, value, NOT_NULLABLE);
+    }
+    PyObject *text = PyUnicode_FromFormat(
+        NOT_NULLABLE ": float vector field '%U' is illegal, array type mismatch: "
+        "invalid parameter[expected=need float vector][actual=got nil]", field->name);
+    const char *detail = text == NULL ? NULL : PyUnicode_AsUTF8(text);
+    if (detail != NULL) {
+        (void)PyMvn_Column_Mismatch(&slot->column, row, value, detail);
+    }
+    Py_XDECREF(text);
+    return -1;
+}
+
 int PyMvn_Slot_Store(PyMvn_Slot *slot, Py_ssize_t row, PyObject *value)
 {
     if (MVN_UNLIKELY(value == Py_None)) {
-        return slot->null_ok ? 0
-                             : PyMvn_Column_Mismatch(&slot->column, row, value,
-                                                     "the field is not nullable and has no "
-                                                     "default value");
+        return slot->null_ok ? 0 : refuse_null(slot, row, value);
     }
     slot->column.cells[row] = Py_NewRef(value);
     slot->column.n_valid++;

@@ -127,6 +127,7 @@ GARBLED: list[tuple[DataType, Any, type[Exception], str]] = [
     (FLOAT, [0.5] * 7, DataNotMatchException, "length(7) of float data should divide the dim(8)"),
     (INT8, b"1234567", DataNotMatchException, "length(7) of int8 data should divide the dim(8)"),
     (BINARY, b"12", DataNotMatchException, "the num(16) of all bits should divide the dim(8)"),
+    (FLOAT, None, DataNotMatchException, "invalid parameter[expected=need float vector]"),
     # These have no floats in them.
     (FLOAT, b"12345678", ParamError, "float32 vector: expected floats, got bytes"),
     (FLOAT, bytearray(8), ParamError, "expected floats, got bytearray"),
