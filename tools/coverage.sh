@@ -25,7 +25,7 @@ if [ "${1:-}" != --report ]; then
     done
     find "$tree" -name '_core.*.so' -delete
     cd "$tree"
-    CC=gcc CFLAGS="-O0 --coverage -fprofile-update=atomic -DMVN_FAULT_INJECTION" LDFLAGS=--coverage \
+    CC=gcc CFLAGS="-O0 -DNDEBUG --coverage -fprofile-update=atomic -DMVN_FAULT_INJECTION" LDFLAGS=--coverage \
         "$python" setup.py --quiet build_ext --inplace --parallel 2
     # As the extension is built, so that each line has the same branches in both: a sanitizer's own
     # checks, which sound code never fails, would be counted too.
@@ -35,7 +35,7 @@ if [ "${1:-}" != --report ]; then
     "$python" -m coverage combine --quiet
     # Those that let Python's allocations fail: a tracer's would, too, so they count for C alone.
     "$python" -m pytest -p no:cacheprovider -q -n 0 tests/unit/results/test_memory.py \
-        tests/unit/rows/test_out_of_memory.py || status=$?
+        tests/unit/rows/test_out_of_memory.py tests/hardening/test_python_memory.py || status=$?
 fi
 
 cd "$tree"
