@@ -349,6 +349,10 @@ TEMPLATES: dict[str, Any] = {
     "matrix": np.ones((2, 2)),
     "long": np.longdouble(2),
     "half": ml_dtypes.bfloat16(1.5),
+    "minus": -1,
+    "minus ones": [-1, -1],
+    "minus one": -1.0,
+    "bool array": np.array([True]),
     "text": "é",
     "int": 2**40,
     "float": 1.5,
@@ -375,7 +379,12 @@ def searches() -> Iterator[tuple[str, Scenario]]:
     yield "search by dicts", searching([{1: 0.5}, {"7": "1.5"}])
     yield "search by a sparse matrix", searching(matrix)
     yield "search by sparse rows", searching([matrix[0], matrix[1]])
-    yield "search by ids", searching(None, ids=[1, np.int64(5)])
+    yield "search by ids", searching(None, ids=[1, -1, np.int64(5)])
+    yield "search by rows of a subclass", searching([OrderedDict({1: 0.5}), {}])
+    yield "search by nothing", refused_search(None)
+    yield "search by unknown bytes", refused_search([b"x"], bytes_type=7)
+    yield "search by bytes of a text", refused_search([b"x"], bytes_type="x")
+    yield "search by bytes of a large type", refused_search([b"x"], bytes_type=2**70)
     yield "search by text ids", searching(None, ids=["a", "né"])
     yield "templates", searching([[1.0]], dsl="né", templates=TEMPLATES)
     yield (
@@ -418,7 +427,26 @@ def searches() -> Iterator[tuple[str, Scenario]]:
         yield f"refused search {i}", refused_search(data)
     for i, ids in enumerate(([], 5, [True], [2**70], ["x", 1], [1, "x"], [""], [1.5])):
         yield f"refused ids {i}", refused_search(None, ids=ids)
-    for i, value in enumerate((object, [object], 2**70, [2**70], [b"x"], {"a": 1}, "\ud800")):
+    for i, value in enumerate(
+        (
+            object,
+            [object],
+            2**70,
+            [2**70],
+            [b"x"],
+            {"a": 1},
+            "\ud800",
+            np.datetime64(1, "D"),
+            np.array([1, 2], dtype="datetime64[D]"),
+            [np.datetime64(1, "D")],
+            np.zeros(2, dtype=[("a", "i4")]),
+            np.zeros(1, dtype=[("a", "i4")])[0],
+            np.array([object]),
+            1 + 2j,
+            ["a", "\ud800"],
+            [[1], object],
+        )
+    ):
         yield f"refused template {i}", refused_search([[1.0]], templates={"é": value})
     yield "refused name", refused_search([[1.0]], templates={1: 1})
     yield "refused timestamp", refused_search([[1.0]], guarantee_timestamp=2**70)
@@ -478,6 +506,14 @@ def requests() -> Iterator[tuple[str, Scenario]]:
     yield "untyped keys", calling("primary_key_expression", "né", ("a", 1))
     yield "bad keys", calling("primary_key_expression", "né", [object], 5)
     yield "bad text keys", calling("primary_key_expression", "né", ["\ud800"], 21)
+    yield "many keys", calling("primary_key_expression", "é", list(range(-1, 40)), 5)
+    yield "digits", calling("primary_key_expression", "é", ["-1", "5", "0"], 5)
+    for i, keys in enumerate((["x"], ["9" * 30], [2**70], [1.5], [None], 5, ["1" * 9000], [True])):
+        yield f"refused keys {i}", calling("primary_key_expression", "é", keys, 5)
+    for i, keys in enumerate(([1], [b"x"], [None], [object])):
+        yield f"refused text keys {i}", calling("primary_key_expression", "é", keys, 21)
+    yield "no field", calling("primary_key_expression", 5, [1], 5)
+    yield "no literal", calling("key_literal", 1.5)
     yield "literal", calling("key_literal", "é'")
     yield "int literal", calling("key_literal", 2**40)
     yield "describe", calling("describe_request", "né")
@@ -581,6 +617,8 @@ def use_hit(core: Any, argument: dict[str, Any]) -> list[Any]:
     hit = core.Hit(argument, pk_name="né")
     found = [hit.id, hit.pk, hit.distance, hit.score, hit.fields, hit.entity, hit.get("x")]
     found += [hit.get("title"), hit["title"], "title" in hit, hit.to_dict(), hit.title]
+    found += [outcome(hit.__getattr__, 5), len(hit.__reduce_ex__(4)), hit.__class__]
+    found += [outcome(core.Hit, 5), outcome(core.Hit, pk_name="é"), outcome(core.Hit, [("a", 1)])]
     found += [outcome(hit.__getitem__, "nothing"), hit.highlight, hasattr(hit, "é")]
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pymilvus.client.abstract import CollectionSchema
 from pymilvus.grpc_gen import milvus_pb2
 
 from milvus_native import _core
@@ -132,3 +133,39 @@ def test_describe_request() -> None:
         _core.describe_request(3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="NUL"):
         _core.describe_request("a\0b")
+
+
+def test_a_description_with_all_that_servers_may_say() -> None:
+    """What is rare, beside what pymilvus makes of it."""
+    fake = Faker("rare")
+    kinds = [DataType.VARCHAR, DataType.ARRAY, DataType.FLOAT_VECTOR, DataType.JSON]
+    key = FakeField("id", DataType.INT64, primary=True)
+    reply = fake.describe([key, *(fake.field(kind) for kind in kinds)]).reply
+    reply.update_timestamp = 2**63
+    reply.consistency_level = 2
+    for i, field in enumerate(reply.schema.fields):
+        field.default_value.Clear()
+        field.is_partition_key = i == 1
+        field.is_clustering_key = i == 2
+        field.type_params.add(key="mmap.enabled", value=("", "false", "FALSE", "true", "x")[i])
+    for message, name in (
+        (reply.schema, "external_source"),
+        (reply.schema, "external_spec"),
+        (reply.schema.fields[1], "external_field"),
+    ):
+        if name in message.DESCRIPTOR.fields_by_name:
+            setattr(message, name, "é")
+    ours = _core.Schema.from_reply(reply.SerializeToString()).to_dict()
+    theirs = CollectionSchema(reply).dict()
+    assert {name: theirs[name] for name in ours if name in theirs} == {
+        name: value for name, value in ours.items() if name in theirs
+    }
+    assert ours["update_timestamp"] == 2**63
+
+
+def test_a_consistency_level_that_nobody_knows() -> None:
+    for level in (5, -1):
+        reply = Faker(0).describe([FakeField("id", DataType.INT64, primary=True)]).reply
+        reply.consistency_level = level
+        described = _core.Schema.from_reply(reply.SerializeToString()).to_dict()
+        assert described["consistency_level_name"] == str(level)
