@@ -62,10 +62,13 @@ $(STAMPS)/built: $(C_SOURCES) setup.py $(STAMPS)/package
 	touch $@
 
 # The Go SDK is a peer of the benchmarks: a `go` new enough for it, or one of our own in .venv.
-$(STAMPS)/bench: pyproject.toml tools/go_toolchain.sh $(STAMPS)/built
+# So is the Node SDK, whose packages go beside its program.
+$(STAMPS)/bench: pyproject.toml tools/go_toolchain.sh tools/node_packages.sh \
+		benchmarks/peers/node/package-lock.json $(STAMPS)/built
 	tools/system_packages.sh valgrind
 	$(PIP) --no-build-isolation --editable '.[lite,bench]'
 	tools/go_toolchain.sh benchmarks/peers/go/go.mod $(BIN)
+	tools/node_packages.sh benchmarks/peers/node
 	touch $@
 
 .PHONY: build
@@ -131,7 +134,7 @@ lint: $(STAMPS)/built $(STAMPS)/test-packages ## ruff, mypy --strict, stubtest, 
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/lint.sh
 
 .PHONY: bench
-bench: $(STAMPS)/bench ## measure beside pymilvus, the Go SDK and plain C; renders docs/performance.md
+bench: $(STAMPS)/bench ## measure beside pymilvus, the Go and Node SDKs and plain C; renders docs/performance.md
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.run $(BENCH_ARGS)
 
 .PHONY: bench-quick
@@ -148,6 +151,7 @@ proto: ## regenerate csrc/proto/control.pb-c.* from control.proto (needs protoc-
 
 .PHONY: clean
 clean: ## remove everything the targets have made
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+		benchmarks/peers/node/node_modules
 	rm -f milvus_native/_core.*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

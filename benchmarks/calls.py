@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from . import data
-from .server import HERE, ROOT, FakeMilvus, build_c, build_go
+from .server import HERE, ROOT, FakeMilvus, build_c, build_go, node_command
 from .work import Work
 
 METHODS = {"insert": "Insert", "search": "Search", "query": "Query"}
@@ -91,7 +91,8 @@ def full() -> list[Work]:
 
 
 def peers_of(work: Work) -> list[str]:
-    """Who can do it. Go's inserts are columns, its only form; C has one loop, no threads."""
+    """Who can do it. Go's inserts are columns, its only form; C has one loop, no threads; Node's
+    inserts are rows of lists, and it does the headline cases alone."""
     peers = ["native", "grpc", "pymilvus", "grpcio"]
     if work.op != "insert" or work.form in ("numpy", "columns"):
         peers.append("go")
@@ -99,6 +100,8 @@ def peers_of(work: Work) -> list[str]:
         peers.append("floor")
     if work.mode == "uvloop":
         peers.remove("go")
+    if work in headline() and work.form in ("-", "list"):
+        peers.append("node")
     return peers
 
 
@@ -137,6 +140,8 @@ class Peer:
         self.name = name
         if name == "go":
             command = [str(build_go()), str(port)]
+        elif name == "node":
+            command = [*node_command(), str(port)]
         elif name == "floor":
             binary = build_c("floor", HERE / "peers" / "floor", "-lnghttp2")
             command = [str(binary), str(port), str(requests)]
@@ -172,7 +177,7 @@ def measure(server: FakeMilvus, peer: Peer, work: Work) -> dict[str, Any]:
     after = server.stats()
     method = METHODS[work.op]
     counted = after["calls"].get(method, 0) - before["calls"].get(method, 0)
-    warm_up = work.width if peer.name == "floor" else 1
+    warm_up = answer.pop("warm_up", work.width if peer.name == "floor" else 1)
     answer["counted"] = counted == answer["calls"] + warm_up
     answer["server_cpu"] = (after["cpu"] - before["cpu"]) / counted
     answer["server_busy"] = (after["cpu"] - before["cpu"]) / answer["wall"]

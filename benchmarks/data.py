@@ -71,13 +71,14 @@ def schema(name: str) -> Any:
 def describe_reply(name: str) -> Any:
     """A DescribeCollectionResponse such as a server sends."""
     from pymilvus.client.prepare import Prepare
-    from pymilvus.grpc_gen import milvus_pb2, schema_pb2
+    from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
     request = Prepare.create_collection_request(name, schema(name))
     described = schema_pb2.CollectionSchema.FromString(request.schema)
     for number, field in enumerate(described.fields, 100):
         field.fieldID = number
     return milvus_pb2.DescribeCollectionResponse(
+        status=common_pb2.Status(),
         schema=described,
         collectionID=449,
         collection_name=name,

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PLOTS = ROOT / "docs" / "plots"
 PEERS = ("native", "grpc", "pymilvus", "go", "grpcio", "floor")
+HEADLINE_PEERS = ("native", "grpc", "pymilvus", "go", "node", "grpcio", "floor")
 
 # Client CPU of pymilvus or of the Go SDK over ours, that the project set out for.
 TARGETS = [
@@ -85,7 +86,8 @@ def environment(results: Results) -> str:
     return (
         f"Measured on {made['cpu']}, {made['cores']} cores, {made['system']}, Python "
         f"{made['python']}, {made['compiler']}, nghttp2 {made['nghttp2']}; {names}, Go SDK "
-        f"client/v2 {made['go_sdk']} with {made['go']}.\n"
+        f"client/v2 {made['go_sdk']} with {made['go']}, Node SDK "
+        f"{made.get('node_sdk', '(not measured)')} with Node {made.get('node', '(none)')}.\n"
         f"Command: `{' '.join(results['calls']['command'])}`."
     )
 
@@ -114,16 +116,20 @@ def targets(results: Results) -> str:
     return table(["case", "beside", "theirs", "ours", "ratio", "aim", "reached"], rows)
 
 
-def call_table(rows: Rows) -> str:
-    heads = ["client CPU a call", *(NAMES[p] for p in PEERS), "pymilvus / ours"]
+def call_table(rows: Rows, peers: tuple[str, ...] = PEERS) -> str:
+    heads = ["client CPU a call", *(NAMES[p] for p in peers), "pymilvus / ours"]
     body = []
     for row in rows:
         ours, theirs = cpu_of(row, "native"), cpu_of(row, "pymilvus")
         assert ours is not None
         assert theirs is not None
-        cells = [duration(cpu_of(row, peer)) for peer in PEERS]
+        cells = [duration(cpu_of(row, peer)) for peer in peers]
         body.append([marked(row), *cells, times(theirs / ours)])
     return table(heads, body)
+
+
+def headline_table(rows: Rows) -> str:
+    return call_table(rows, HEADLINE_PEERS)
 
 
 def select(results: Results, wanted: Callable[[Work], bool]) -> Rows:
@@ -137,7 +143,7 @@ def latencies(results: Results) -> str:
     rows = []
     for work in headline():
         found = cases[work.title]["median"]
-        for peer in ("native", "pymilvus", "go"):
+        for peer in ("native", "pymilvus", "go", "node"):
             if peer in found:
                 of = found[peer]
                 rows.append([work.title, NAMES[peer], *(duration(of[p]) for p in
@@ -307,7 +313,7 @@ def draw(results: Results) -> None:
     works = headline()
     values = {
         peer: [(cpu_of(cases[w.title], peer) or math.nan / 1e6) * 1e6 for w in works]
-        for peer in PEERS
+        for peer in HEADLINE_PEERS
     }
     bars(PLOTS / "cpu.svg", [w.title for w in works], values, "client CPU a call, microseconds")
 
@@ -393,7 +399,7 @@ def draw(results: Results) -> None:
 SECTIONS: dict[str, Callable[[Results], str]] = {
     "environment": environment,
     "targets": targets,
-    "headline": lambda r: call_table([by_case(r)[row] for row in _headline_titles()]),
+    "headline": lambda r: headline_table([by_case(r)[row] for row in _headline_titles()]),
     "latencies": latencies,
     "insert": lambda r: call_table(select(r, lambda w: w.op == "insert" and w.mode == "sync")),
     "search": lambda r: call_table(select(r, lambda w: w.op == "search" and w.mode == "sync")),

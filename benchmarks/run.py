@@ -26,9 +26,15 @@ from .measure import command_line, environment
 from .server import HERE, OUT, FakeMilvus, fake_milvus
 
 
-def go_environment() -> dict[str, str]:
-    sdk = re.search(r"client/v2 v(\S+)", (HERE / "peers" / "go" / "go.mod").read_text())
-    return {"go_sdk": sdk[1] if sdk else "unknown", "go": command_line("go", "version")}
+def peers_environment() -> dict[str, str]:
+    go = re.search(r"client/v2 v(\S+)", (HERE / "peers" / "go" / "go.mod").read_text())
+    node = json.loads((HERE / "peers" / "node" / "package.json").read_text())["dependencies"]
+    return {
+        "go_sdk": go[1] if go else "unknown",
+        "go": command_line("go", "version"),
+        "node_sdk": node["@zilliz/milvus2-sdk-node"],
+        "node": command_line("node", "--version"),
+    }
 
 
 class Recorder:
@@ -38,7 +44,7 @@ class Recorder:
         self.folder = folder
         self.wrong: list[str] = []
         folder.mkdir(parents=True, exist_ok=True)
-        self.environment = {**environment(), **go_environment()}
+        self.environment = {**environment(), **peers_environment()}
         self.command = ["python", "-m", "benchmarks.run", *sys.argv[1:]]
 
     def section(self, name: str, measured: Callable[[], Any]) -> Any:
@@ -112,9 +118,9 @@ def quick(record: Recorder, server: FakeMilvus, folder: Path) -> None:
     rows = record.section(
         "calls", lambda: calls.run(server, works, requests, rounds=3, seconds=0.2)
     )
-    from .report import call_table
+    from .report import headline_table
 
-    print(f"\n{call_table(rows)}")
+    print(f"\n{headline_table(rows)}")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Builds and runs what is written in C and Go: the canned server, and the peers."""
+"""Builds and runs what is not written in Python: the canned server, and the peers."""
 
 from __future__ import annotations
 
@@ -41,6 +41,18 @@ def build_go() -> Path:
         raise SystemExit("the Go SDK cannot be measured without `go`; run this by `make bench`")
     subprocess.run([go, "build", "-o", binary, "."], cwd=HERE / "peers" / "go", check=True)
     return binary
+
+
+def node_command() -> list[str]:
+    """Starts the Node peer, whose packages `make bench` has put beside it."""
+    folder = HERE / "peers" / "node"
+    node = shutil.which("node")
+    if node is None or not (folder / "node_modules").exists():
+        raise SystemExit(
+            "the Node SDK cannot be measured without `node` and its packages; run this by "
+            "`make bench`"
+        )
+    return [node, "--expose-gc", str(folder / "peer.js")]
 
 
 @dataclass

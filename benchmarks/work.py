@@ -1,4 +1,4 @@
-"""One piece of work for a peer, as one line of text that Python, Go and C all read.
+"""One piece of work for a peer, as one line of text that Python, Go, C and Node all read.
 
     op=search nq=10 k=100 fields=scalar dim=768 rows=0 form=- mode=async width=64 seconds=0.3
 

@@ -62,8 +62,12 @@ static void die(const char *what)
 
 /* ---- answers ---- */
 
+/* A call of another service, such as the Node SDK's heartbeat, has no name here. */
 static void count_call(const char *method)
 {
+    if (method[0] == '\0') {
+        return;
+    }
     for (size_t i = 0; i < MAX_METHODS; i++) {
         if (methods[i].name[0] == '\0') {
             snprintf(methods[i].name, sizeof(methods[i].name), "%s", method);
