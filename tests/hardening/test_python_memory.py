@@ -2,8 +2,8 @@
 type: MemoryError comes out or the right result, never another error, and the operation works again.
 
 Inputs are new for each failure: a str keeps its UTF-8 and a list its array, so that what was used
-before allocates less. JSON is Python's own here (see memory.with_plain_json). A record of NumPy's is
-left out: its own tolist() crashes.
+before allocates less. JSON is Python's own here (see memory.with_plain_json). A record of
+NumPy's is left out: its own tolist() crashes.
 """
 
 from __future__ import annotations
