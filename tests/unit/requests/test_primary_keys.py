@@ -7,7 +7,7 @@ import uuid
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pymilvus.exceptions import ParamError
 
@@ -89,6 +89,7 @@ def parse(expression: str) -> tuple[str, list[object]]:
     return tokens[0][1], keys
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(ANY_TEXT, NASTY)))
 @example(["O'Brien"])
 @example(["x'] or id != ['"])
@@ -98,6 +99,7 @@ def test_any_strings_read_back_as_they_were(keys: list[str]):
     assert parse(primary_key_expression("id", keys, VARCHAR)) == ("id", keys)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(2**63), 2**63 - 1)))
 def test_any_ints_read_back_as_they_were(keys: list[int]):
     assert parse(primary_key_expression("id", keys, INT64)) == ("id", keys)
@@ -108,6 +110,7 @@ def test_most_keys_look_as_pymilvus_writes_them():
     assert primary_key_expression("pk", ["a", "é 中"], VARCHAR) == "pk in ['a','é 中']"
 
 
+@settings(deadline=None)
 @given(st.one_of(ANY_TEXT, NASTY, st.integers(-(2**63), 2**63 - 1)))
 def test_a_literal_is_what_the_expression_has(key: int | str):
     assert primary_key_expression("id", [key]) == f"id in [{key_literal(key)}]"
