@@ -12,4 +12,4 @@ if ! node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)'; then
     exit 1
 fi
 cd "$folder"
-npm ci --silent --no-audit --no-fund --ignore-scripts
+npm ci --loglevel=error --no-audit --no-fund --ignore-scripts >/dev/null

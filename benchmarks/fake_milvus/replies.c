@@ -327,7 +327,7 @@ static void build_connect(mvn_buffer *out)
 static int build(mvn_buffer *out, const shape *asked, const collection *c)
 {
     const char *method = asked->method;
-    must(mvn_buffer_append_bytes_field(out, 1, "", 0)); /* status: success, and there, as Milvus's */
+    must(mvn_buffer_append_bytes_field(out, 1, "", 0)); /* status: success, but not left out */
     if (strcmp(method, "Connect") == 0) {
         build_connect(out);
     } else if (c == NULL) {
