@@ -15,6 +15,7 @@ from typing import Any
 
 from . import errors
 from ._core import StatusError
+from .arguments import illegal
 from .connection import Counters, Headers, Link
 from .effects import Handshake, Rpc
 from .errors import ConnectFailed, GaveUp
@@ -119,7 +120,7 @@ class Call:
         if timeout is not None:
             try:
                 self.deadline = time.monotonic() + _seconds(timeout)
-            except (TypeError, ValueError, OverflowError) as error:
+            except Exception as error:
                 self._timeout_error = error  # raised when it is needed: other checks come first
         self.options = options
         self.request_id = ""
@@ -236,10 +237,13 @@ def _concerns_session(error: Failure) -> bool:
 
 
 def _seconds(timeout: Any) -> float:
-    """`timeout` as a float. TypeError for what is no number, ValueError for NaN."""
-    if isinstance(timeout, str):
-        raise TypeError(f"timeout must be a number of seconds, not {timeout!r}")
-    seconds = float(timeout)
-    if seconds != seconds:
+    """`timeout` as a float. ParamError for what is no number, ValueError for NaN."""
+    try:
+        seconds = math.nan if isinstance(timeout, str) else float(timeout)
+    except TypeError:
+        seconds = math.nan
+    if seconds == seconds:
+        return seconds
+    if isinstance(timeout, float):
         raise ValueError("timeout must be a number of seconds, not NaN")
-    return seconds
+    raise illegal("timeout", timeout)

@@ -46,8 +46,11 @@ forking.in_child(WRITES.after_fork)
 
 
 def plain(text: str) -> str:
-    """The same characters as a str itself, not of a subclass: an Enum's member, say."""
-    return text if type(text) is str else str.__str__(text)
+    """The same characters as a str itself, not of a subclass: an Enum's member, say.
+
+    What is no str is left to those who have to send it.
+    """
+    return str.__str__(text) if isinstance(text, str) and type(text) is not str else text
 
 
 class Scope:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pymilvus
@@ -188,3 +189,17 @@ def test_header_of_bytes(server: RecordingServer, either: Either) -> None:
     either.query("things", "id > 1", client_request_id=b"an id")
     [call] = server.take("Query")
     assert call.header("client-request-id") == "an id"
+
+
+@pytest.mark.parametrize("name", [5, b"db"], ids=repr)
+def test_database_that_is_no_text(server: RecordingServer, name: Any) -> None:
+    """The first call says what is wrong with it, if anything is."""
+
+    def asked(module: Any) -> Any:
+        with closing(module.MilvusClient(server.uri, db_name=name)) as client:
+            try:
+                return list(client.query("things", "id > 1"))
+            except pymilvus.MilvusException as error:
+                return type(error), error.code
+
+    assert asked(milvus_native) == asked(pymilvus)
