@@ -276,7 +276,8 @@ class ExtraList(list[Any], Kin):
     __repr__ = __str__
 
 
-_core.set_result_types(
+# In the order of _core.set_result_types.
+TYPES = (
     SearchResult,
     HybridHits,
     HybridExtraList,
@@ -285,3 +286,4 @@ _core.set_result_types(
     AggregationBucket,
     AggregationHit,
 )
+_core.set_result_types(*TYPES)

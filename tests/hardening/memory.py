@@ -113,15 +113,7 @@ def with_plain_json() -> Any:
     """Another `_core`, for which Python's json takes the place of orjson: orjson itself does not
     survive a failed allocation."""
     module = another_core()
-    module.set_result_types(
-        results.SearchResult,
-        results.HybridHits,
-        results.HybridExtraList,
-        results.OmitZeroDict,
-        results.SearchIteratorV2Results,
-        results.AggregationBucket,
-        results.AggregationHit,
-    )
+    module.set_result_types(*results.TYPES)
     stand_in = types.SimpleNamespace(dumps=_dumps, loads=_loads)
     with mock.patch.dict(sys.modules, orjson=stand_in):
         schema = module.Schema.from_reply(scenarios.REPLY)  # both of orjson's functions

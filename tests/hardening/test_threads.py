@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from typing import Any
 
 from milvus_native import MilvusClient, _core
 from tests.servers.recording import RecordingServer
+from tests.together import THREADS, together
 from tests.unit.clients import replies
 from tests.unit.clients.calls import ALL_CALLS
 
 from . import scenarios
-
-THREADS = 8
-
-
-def together(work: Callable[[int], Any]) -> list[BaseException]:
-    """Runs work(0) to work(THREADS - 1) at the same time; what they raised."""
-    barrier = threading.Barrier(THREADS)
-    errors: list[BaseException] = []
-
-    def run(number: int) -> None:
-        barrier.wait()
-        try:
-            work(number)
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return errors
 
 
 def test_one_schema_in_all_threads() -> None:

@@ -21,47 +21,33 @@ from milvus_native import _core
 from milvus_native.config import ConnectionConfig
 from milvus_native.transport.native_sync import NativeTransport
 from tests.servers import frames
+from tests.together import THREADS, together
+from tests.wire import LENGTH, VARINT, delimited, read_varint, tag, varint
 
-THREADS = 8
 DIM = 4
 
 
 def wire(number: int, value: int | bytes | str) -> bytes:
     """One field of a protobuf message."""
     if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    body = value.encode() if isinstance(value, str) else value
-    return varint(number << 3 | 2) + varint(len(body)) + body
-
-
-def varint(value: int) -> bytes:
-    low = value & 0x7F
-    return bytes([low]) if value < 128 else bytes([low | 0x80]) + varint(value >> 7)
+        return tag(number, VARINT) + varint(value)
+    return tag(number, LENGTH) + delimited(value.encode() if isinstance(value, str) else value)
 
 
 def fields(data: bytes) -> dict[int, list[Any]]:
     """The fields of a message that has only varints and bytes."""
     found: dict[int, list[Any]] = {}
     at = 0
-
-    def number() -> int:
-        nonlocal at
-        value = shift = 0
-        while True:
-            value |= (data[at] & 0x7F) << shift
-            at, shift = at + 1, shift + 7
-            if data[at - 1] < 128:
-                return value
-
     while at < len(data):
-        tag = number()
-        assert tag & 7 in (0, 2), tag
-        value: Any = number()
-        if tag & 7 == 2:
+        key, at = read_varint(data, at)
+        assert key & 7 in (VARINT, LENGTH), key
+        value: Any
+        value, at = read_varint(data, at)
+        if key & 7 == LENGTH:
             size, at = value, at + value
             value = data[at - size : at]
             assert len(value) == size
-        found.setdefault(tag >> 3, []).append(value)
+        found.setdefault(key >> 3, []).append(value)
     return found
 
 
@@ -107,26 +93,6 @@ def check(request: bytes) -> None:
             assert len([text.decode() for text in fields(texts)[1]]) == rows
 
 
-def together(work: Callable[[int], Any]) -> None:
-    """Runs work(0) to work(THREADS - 1) at the same time; none of them may raise."""
-    barrier = threading.Barrier(THREADS)
-    errors: list[BaseException] = []
-
-    def run(number: int) -> None:
-        barrier.wait()
-        try:
-            work(number)
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
-
-
 def while_changed(change: Callable[[int], Any], encode: Callable[[], bytes]) -> list[bytes]:
     """What half of the threads made while the other half changed what it is made of. They may be
     refused: with an exception of pymilvus's, or what importing that comes to."""
@@ -154,7 +120,7 @@ def while_changed(change: Callable[[int], Any], encode: Callable[[], bytes]) -> 
             with contextlib.suppress(LookupError):  # another one was there before
                 change(number)
 
-    together(work)
+    assert together(work) == []
     made.append(encode())
     return made
 
@@ -259,7 +225,7 @@ def test_one_encoder_is_for_one_caller() -> None:
             with contextlib.suppress(RuntimeError):
                 assert encoder.finish() == want
 
-        together(work)
+        assert together(work) == []
         assert encoder.finish() == want
 
 
@@ -293,7 +259,7 @@ def test_one_connection_is_for_one_caller() -> None:
                     ended += [result[0] for result in connection.finished()]
                 assert connection.bytes_received > 0
 
-        together(work)
+        assert together(work) == []
         connection.lost("over")
         ended += [result[0] for result in connection.finished()]
         assert len(ended) == len(set(ended))
@@ -322,7 +288,7 @@ def test_one_cache_in_all_threads() -> None:
                 cache.clear()
             assert cache.stats()["entries"] <= 8
 
-    together(work)
+    assert together(work) == []
 
 
 class Echo:
@@ -368,7 +334,7 @@ def test_one_transport_in_all_threads() -> None:
             request = f"{number} {i} ".encode() * (1 + i * 20 % 3000)
             assert transport.unary("Search", request, timeout=60, metadata=()) == request
 
-    together(work)
+    assert together(work) == []
     usage = transport.usage()
     assert usage.calls == THREADS * 100
     transport.close()

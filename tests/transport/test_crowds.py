@@ -19,6 +19,7 @@ import uvloop
 
 from milvus_native import AsyncMilvusClient, MilvusClient, schema_cache
 from tests.servers.faulty import FaultServer, Peer, serve
+from tests.together import together
 from tests.unit.clients import replies
 from tests.unit.clients.proxy import Proxy
 
@@ -49,19 +50,7 @@ async def search_async(client: AsyncMilvusClient, timeout: float | None = 60) ->
 
 def run_threads(count: int, work: Callable[[int], None]) -> None:
     """Raises what the first thread that fails has raised."""
-    failures: list[BaseException] = []
-
-    def guarded(i: int) -> None:
-        try:
-            work(i)
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(i,)) for i in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    failures = together(work, count)
     if failures:
         raise failures[0]
 

@@ -6,19 +6,9 @@ from collections.abc import Callable, Iterator
 
 from google.protobuf.descriptor import Descriptor
 
-from .scramble import FIXED32, FIXED64, LENGTH, VARINT, delimited, tag, varint
+from tests.wire import FIXED32, FIXED64, LENGTH, VARINT, delimited, read_varint, tag, varint
 
 SIZES = {FIXED64: 8, FIXED32: 4}
-
-
-def read_varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        value |= (data[at] & 0x7F) << shift
-        at += 1
-        if data[at - 1] < 0x80:
-            return value, at
-        shift += 7
 
 
 def fields(data: bytes) -> Iterator[tuple[int, int, int, bytes | None]]:

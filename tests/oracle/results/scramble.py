@@ -14,7 +14,8 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor as Field
 from google.protobuf.message import Message
 
-VARINT, FIXED64, LENGTH, START, END, FIXED32 = range(6)
+from tests.wire import END, FIXED32, FIXED64, LENGTH, START, VARINT, delimited, tag, varint
+
 WIRE = {
     Field.TYPE_DOUBLE: FIXED64,
     Field.TYPE_FLOAT: FIXED32,
@@ -23,23 +24,6 @@ WIRE = {
     Field.TYPE_MESSAGE: LENGTH,
 }
 DECOYS = {VARINT: b"\x05", FIXED64: b"decoy..8", FIXED32: b"four"}
-
-
-def varint(value: int) -> bytes:
-    value &= 2**64 - 1
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def delimited(payload: bytes) -> bytes:
-    return varint(len(payload)) + payload
-
-
-def tag(number: int, wire: int) -> bytes:
-    return varint(number << 3 | wire)
 
 
 def scalar(field: Field, value: Any) -> bytes:

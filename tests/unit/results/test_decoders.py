@@ -16,7 +16,7 @@ from pymilvus.grpc_gen import milvus_pb2
 from milvus_native import _core
 from tests.oracle.results.faker import COLUMN_TYPES, DENSE_TYPES, DataType, ReplyFaker
 from tests.oracle.results.reference import assert_same, query, search
-from tests.oracle.results.scramble import delimited, tag
+from tests.wire import delimited, tag
 
 DECODERS = [_core.decode_search, _core.decode_query, _core.decode_mutation]
 

@@ -170,15 +170,7 @@ def test_types_must_be_registered() -> None:
 
 def test_types_are_registered_once() -> None:
     with pytest.raises(RuntimeError, match="registered"):
-        _core.set_result_types(
-            results.SearchResult,
-            results.HybridHits,
-            results.HybridExtraList,
-            results.OmitZeroDict,
-            results.SearchIteratorV2Results,
-            results.AggregationBucket,
-            results.AggregationHit,
-        )
+        _core.set_result_types(*results.TYPES)
     with pytest.raises(TypeError, match="7 types"):
         _core.set_result_types(list)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="subclass of list"):
