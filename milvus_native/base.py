@@ -187,7 +187,7 @@ def owner_of_mixins(cls: type[_Client]) -> type[_Client]:
     Python's complaint about missing arguments, logs and profiles then say MilvusClient.flush().
     """
     for mixin in cls.__bases__:
-        if mixin.__module__.startswith("milvus_native.control."):
+        if mixin is not BaseClient:
             for method in vars(mixin).values():
                 if isinstance(method, FunctionType):
                     method.__qualname__ = f"{cls.__name__}.{method.__name__}"

@@ -238,12 +238,12 @@ def _concerns_session(error: Failure) -> bool:
 
 def _seconds(timeout: Any) -> float:
     """`timeout` as a float. ParamError for what is no number, ValueError for NaN."""
+    if isinstance(timeout, str):
+        raise illegal("timeout", timeout)
     try:
-        seconds = math.nan if isinstance(timeout, str) else float(timeout)
+        seconds = float(timeout)
     except TypeError:
-        seconds = math.nan
-    if seconds == seconds:
-        return seconds
-    if isinstance(timeout, float):
+        raise illegal("timeout", timeout) from None
+    if seconds != seconds:
         raise ValueError("timeout must be a number of seconds, not NaN")
-    raise illegal("timeout", timeout)
+    return seconds

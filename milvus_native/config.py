@@ -36,7 +36,7 @@ class ConnectionConfig:
     ) -> None:
         self.uri = uri
         self.address = address
-        self.token = token
+        self.token = f"{token}" if token else ""  # as pymilvus puts it into the header
         self.db_name = db_name
         self.handler_kwargs = handler_kwargs
 
@@ -75,7 +75,7 @@ class ConnectionConfig:
             return ""
         import hashlib
 
-        return hashlib.blake2b(str(self.token).encode(), digest_size=16).hexdigest()
+        return hashlib.blake2b(self.token.encode(), digest_size=16).hexdigest()
 
     @property
     def secure(self) -> bool:

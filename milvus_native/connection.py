@@ -80,7 +80,7 @@ class Link(Generic[TransportT]):
         token = self.config.token
         if not token:
             return ()
-        return (("authorization", b2a_base64(str(token).encode(), newline=False).decode()),)
+        return (("authorization", b2a_base64(token.encode(), newline=False).decode()),)
 
     def open_session(self, identifier: int, server_info: dict[str, str]) -> None:
         if self.was_ready:

@@ -27,7 +27,6 @@ _FLIGHTS = Flights()
 # answer is used for this call and not kept.
 _FETCHES = 8
 
-
 _counts = {"fetches": 0, "waits": 0}
 _refreshes = {"mismatch": 0, "error": 0, "input": 0, "iterator": 0}
 

@@ -50,7 +50,7 @@ def plain(text: str) -> str:
 
     What is no str is left to those who have to send it.
     """
-    return str.__str__(text) if isinstance(text, str) and type(text) is not str else text
+    return text if type(text) is str or not isinstance(text, str) else str.__str__(text)
 
 
 class Scope:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -17,10 +18,16 @@ from tests.servers.recording import Call, RecordingServer, connect_reply
 from .calls import ALL_CALLS, DataCall
 from .conftest import Either
 
+
+class Token(str, enum.Enum):
+    KEY = "key"
+
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "plain": {},
     "token": {"token": "key"},
     "token of digits": {"token": 12345},
+    "token of an enum": {"token": Token.KEY},
     "password": {"user": "root", "password": "Mil:vus"},
     "database": {"token": "root:Milvus", "db_name": "db1"},
     "uri": {},
