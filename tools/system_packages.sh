@@ -27,10 +27,6 @@ if ! "$python" -c 'import sys; raise SystemExit(sys.version_info < (3, 10))' 2>/
     exit 1
 fi
 
-node_is_enough() {
-    node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)'
-}
-
 need build-essential c_compiles
 need pkg-config pkg-config --version
 need libprotobuf-c-dev pkg-config --exists libprotobuf-c
@@ -41,7 +37,7 @@ need python3-venv "$python" -c 'import ensurepip, venv'
 for package in "$@"; do
     case $package in
     golang-go) need "$package" go version ;; # from wherever
-    nodejs) need "$package" node_is_enough ;;
+    nodejs) need "$package" node --version ;;
     npm) need "$package" npm --version ;;
     *) need "$package" dpkg --status "$package" ;;
     esac
