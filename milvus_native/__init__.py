@@ -7,7 +7,10 @@ itself imports next to nothing.
 
 from __future__ import annotations
 
+from .submodules import find_pymilvus
 from .version import __version__
+
+find_pymilvus()
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,14 +93,15 @@ if TYPE_CHECKING:
         wait_for_loading_complete,
     )
 
-    from . import exceptions, schema_cache
+    from . import exceptions as exceptions
     from . import iterators as iterators
+    from . import schema_cache
     from ._core import Hit
     from .async_client import AsyncMilvusClient
-    from .client import MilvusClient
     from .installation import install, uninstall
     from .observing import CallEvent
     from .results import AggregationBucket, AggregationHit, SearchResult
+    from .sync_client import MilvusClient
 
 __all__ = [
     "AggregationBucket",
@@ -199,15 +203,17 @@ _NATIVE = {
     "AsyncMilvusClient": "async_client",
     "CallEvent": "observing",
     "Hit": "_core",
-    "MilvusClient": "client",
+    "MilvusClient": "sync_client",
     "SearchResult": "results",
     "install": "installation",
     "uninstall": "installation",
 }
-_MODULES = frozenset({"exceptions", "iterators", "schema_cache"})
+_MODULES = frozenset({"iterators", "schema_cache"})
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     value: Any
     if name == "__all__":
         import pymilvus
@@ -215,19 +221,21 @@ def __getattr__(name: str) -> Any:
         ours = _NATIVE.keys() | _MODULES | globals().keys()
         value = sorted(n for n in _NAMES if n in ours or hasattr(pymilvus, n))
     elif name in _NATIVE or name in _MODULES:
-        from importlib import import_module
-
         module = import_module(f".{_NATIVE.get(name, name)}", __name__)
         if name in _MODULES:
             return module
         value = getattr(module, name)
     elif _is_foreign(name):
+        from sys import modules
+
         import pymilvus
 
         from .control.watching import watch
 
         watch()  # the ORM, too, changes what our clients have cached
         value = getattr(pymilvus, name)
+        if modules.get(f"pymilvus.{name}") is value:
+            value = import_module(f".{name}", __name__)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

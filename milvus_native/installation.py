@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_MODULES = (
-    "pymilvus",
-    "pymilvus.milvus_client",
-    "pymilvus.milvus_client.milvus_client",
-    "pymilvus.milvus_client.async_milvus_client",
-)
+from .submodules import HOLDERS, THEIRS
 
 
 def install() -> None:
@@ -32,8 +27,8 @@ def uninstall() -> None:
 def _pairs() -> list[tuple[str, Any, Any]]:
     """(name, pymilvus's class, ours)."""
     from .async_client import AsyncMilvusClient
-    from .client import MilvusClient
     from .delegates import original
+    from .sync_client import MilvusClient
 
     return [
         (ours.__name__, original(ours.__name__), ours) for ours in (MilvusClient, AsyncMilvusClient)
@@ -43,7 +38,7 @@ def _pairs() -> list[tuple[str, Any, Any]]:
 def _exchange(name: str, present: Any, wanted: Any) -> None:
     from importlib import import_module
 
-    for module_name in _MODULES:
+    for module_name in (THEIRS, *HOLDERS):
         module = import_module(module_name)
         # Only our own exchange is made and undone: what others have put there, a mock, stays.
         if getattr(module, name, None) is present:

@@ -60,17 +60,32 @@ class SearchIteratorV2Results(NamedTuple):
 class AggregationHit(Kin):
     """One row inside an AggregationBucket."""
 
-    def __init__(
-        self,
+    _pk: int | str | None
+    _score: float
+    _fields: dict[str, Any]
+    _field_ids: dict[str, int]
+
+    def __init__(self, proto: Any) -> None:
+        """`proto` is pymilvus's message AggHit."""
+        bucket = _message("AggBucket")(hits=[proto])
+        (hit,) = AggregationBucket(bucket).hits
+        vars(self).update(vars(hit))
+
+    @classmethod
+    def _of(
+        cls,
         pk: int | str | None,
         score: float,
         fields: dict[str, Any],
         field_ids: dict[str, int],
-    ) -> None:
+    ) -> AggregationHit:
+        """What the core makes hits with."""
+        self = cls.__new__(cls)
         self._pk = pk
         self._score = score
         self._fields = fields
         self._field_ids = field_ids
+        return self
 
     @property
     def pk(self) -> int | str | None:
@@ -96,19 +111,34 @@ class AggregationHit(Kin):
 class AggregationBucket(Kin):
     """The rows that share a grouping key, with their metrics and the groups inside them."""
 
-    def __init__(
-        self,
+    _key: list[dict[str, Any]]
+    _count: int
+    _metrics: dict[str, Any]
+    _hits: list[AggregationHit]
+    _sub_groups: list[AggregationBucket]
+
+    def __init__(self, proto: Any) -> None:
+        """`proto` is pymilvus's message AggBucket."""
+        ((bucket,),) = SearchResult(_message("SearchResultData")(agg_buckets=[proto])).agg_buckets
+        vars(self).update(vars(bucket))
+
+    @classmethod
+    def _of(
+        cls,
         key: list[dict[str, Any]],
         count: int,
         metrics: dict[str, Any],
         hits: list[AggregationHit],
         sub_groups: list[AggregationBucket],
-    ) -> None:
+    ) -> AggregationBucket:
+        """What the core makes buckets with."""
+        self = cls.__new__(cls)
         self._key = key
         self._count = count
         self._metrics = metrics
         self._hits = hits
         self._sub_groups = sub_groups
+        return self
 
     @property
     def key(self) -> list[dict[str, Any]]:
@@ -190,6 +220,29 @@ class SearchResult(list[HybridHits], Kin):
     agg_buckets: list[list[AggregationBucket]]
     _session_ts: int = 0
     _search_iterator_v2_results = SearchIteratorV2Results()
+
+    def __init__(
+        self,
+        res: Any = (),
+        round_decimal: int | None = None,
+        status: Any = None,
+        session_ts: int | None = 0,
+    ) -> None:
+        """`res` is pymilvus's message SearchResultData, `status` its Status; or `res` is the list.
+
+        The core does not come here.
+        """
+        if not hasattr(res, "SerializeToString"):
+            super().__init__(res)
+            return
+        from pymilvus.grpc_gen import milvus_pb2
+
+        reply = milvus_pb2.SearchResults(results=res, session_ts=session_ts or 0)
+        if status is not None:
+            reply.status.extra_info.update(status.extra_info)
+        result = _core.decode_search(reply.SerializeToString(), round_decimal=round_decimal)
+        super().__init__(result)
+        vars(self).update(vars(result))
 
     def get_session_ts(self) -> int:
         """Timestamp of the snapshot that was searched."""
@@ -274,6 +327,13 @@ class ExtraList(list[Any], Kin):
         return shown
 
     __repr__ = __str__
+
+
+def _message(name: str) -> Any:
+    """A class of pymilvus's messages of results."""
+    from pymilvus.grpc_gen import schema_pb2
+
+    return getattr(schema_pb2, name)
 
 
 # In the order of _core.set_result_types.

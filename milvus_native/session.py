@@ -8,7 +8,7 @@ from . import errors
 
 if TYPE_CHECKING:
     from .async_client import AsyncMilvusClient
-    from .client import MilvusClient
+    from .sync_client import MilvusClient
 
 
 class _Session:

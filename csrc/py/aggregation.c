@@ -134,8 +134,8 @@ static PyObject *make_hit(PyMvn_State *state, mvn_span item, int Py_UNUSED(depth
         hit_fields(state, &hit.fields, values, ids) < 0) {
         goto done;
     }
-    result = PyObject_CallFunction(PyMvn_ResultType(state, PyMvn_AGGREGATION_HIT), "OdOO", pk,
-                                   (double)hit.score, values, ids);
+    result = PyObject_CallMethod(PyMvn_ResultType(state, PyMvn_AGGREGATION_HIT), "_of", "OdOO", pk,
+                                 (double)hit.score, values, ids);
 done:
     Py_XDECREF(pk);
     Py_XDECREF(values);
@@ -201,8 +201,8 @@ static PyObject *make_bucket(PyMvn_State *state, mvn_span item, int depth)
     if (groups == NULL) {
         goto done;
     }
-    result = PyObject_CallFunction(PyMvn_ResultType(state, PyMvn_AGGREGATION_BUCKET), "OLOOO",
-                                   keys, (long long)bucket.count, metrics, hits, groups);
+    result = PyObject_CallMethod(PyMvn_ResultType(state, PyMvn_AGGREGATION_BUCKET), "_of", "OLOOO",
+                                 keys, (long long)bucket.count, metrics, hits, groups);
 done:
     Py_XDECREF(keys);
     Py_XDECREF(metrics);

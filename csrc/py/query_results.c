@@ -256,7 +256,7 @@ static PyObject *make_result(PyMvn_State *state, const mvn_query_reply *reply, b
     if (extra == NULL) {
         goto done;
     }
-    result = PyObject_CallOneArg(PyMvn_ResultType(state, PyMvn_QUERY_RESULT), rows);
+    result = PyMvn_ResultList(state, PyMvn_QUERY_RESULT, rows);
     if (result != NULL && PyObject_SetAttr(result, state->str_extra, extra) < 0) {
         Py_CLEAR(result);
     }

@@ -34,6 +34,16 @@ PyObject *PyMvn_ResultType(PyMvn_State *state, PyMvn_ResultTypeIndex index)
     return PyTuple_GET_ITEM(load_types(state), (Py_ssize_t)index);
 }
 
+PyObject *PyMvn_ResultList(PyMvn_State *state, PyMvn_ResultTypeIndex index, PyObject *items)
+{
+    PyTypeObject *type = (PyTypeObject *)PyMvn_ResultType(state, index);
+    PyObject *list = PyList_Type.tp_new(type, state->empty_tuple, NULL);
+    if (list != NULL && PyList_SetSlice(list, 0, 0, items) < 0) {
+        Py_CLEAR(list);
+    }
+    return list;
+}
+
 static PyObject *set_result_types(PyObject *module, PyObject *args)
 {
     PyMvn_State *state = PyMvn_StateOfModule(module);

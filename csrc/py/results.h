@@ -12,8 +12,8 @@ typedef enum {
     PyMvn_QUERY_RESULT,  /* list of dict */
     PyMvn_EXTRA,         /* dict; QUERY_RESULT's `extra` */
     PyMvn_ITERATOR,      /* called with token, last_bound */
-    PyMvn_AGGREGATION_BUCKET,
-    PyMvn_AGGREGATION_HIT,
+    PyMvn_AGGREGATION_BUCKET, /* made by its method _of */
+    PyMvn_AGGREGATION_HIT,    /* the same */
     PyMvn_N_RESULT_TYPES
 } PyMvn_ResultTypeIndex;
 
@@ -23,6 +23,10 @@ int PyMvn_Results_Ready(PyMvn_State *state);
 
 /* A registered type, borrowed from the state. PyMvn_Results_Ready must have succeeded. */
 PyObject *PyMvn_ResultType(PyMvn_State *state, PyMvn_ResultTypeIndex index);
+
+/* A new object of one of the three list types, with the items of the list `items`. Its __init__ is
+ * not called: that is for programs, which make results from pymilvus's messages. */
+PyObject *PyMvn_ResultList(PyMvn_State *state, PyMvn_ResultTypeIndex index, PyObject *items);
 
 /* decode_x(reply, ...) -> object: module-level functions, METH_FASTCALL | METH_KEYWORDS. */
 PyObject *PyMvn_DecodeSearch(PyObject *module, PyObject *const *args, Py_ssize_t n_args,

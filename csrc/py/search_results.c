@@ -299,7 +299,7 @@ static PyObject *make_hits(decoder *self, size_t count)
     if (names == NULL) {
         goto done;
     }
-    hits = PyObject_CallOneArg(PyMvn_ResultType(state, PyMvn_HITS), rows);
+    hits = PyMvn_ResultList(state, PyMvn_HITS, rows);
     if (hits != NULL && (PyObject_SetAttr(hits, state->str_ids, ids) < 0 ||
                          PyObject_SetAttr(hits, state->str_distances, distances) < 0 ||
                          PyObject_SetAttr(hits, state->str_start, start) < 0 ||
@@ -445,7 +445,7 @@ static PyObject *make_result(decoder *self)
     if (lists == NULL) {
         return NULL;
     }
-    result = PyObject_CallOneArg(PyMvn_ResultType(self->state, PyMvn_SEARCH_RESULT), lists);
+    result = PyMvn_ResultList(self->state, PyMvn_SEARCH_RESULT, lists);
     Py_DECREF(lists);
     if (result != NULL && set_attributes(self->state, self->reply, result) < 0) {
         Py_CLEAR(result);

@@ -11,6 +11,7 @@ from typing import Any
 import pymilvus
 import pytest
 from pymilvus.client import search_result, types
+from pymilvus.grpc_gen import common_pb2, schema_pb2
 
 from milvus_native import Hit, iterators, results, search_page
 from tests.oldest import has
@@ -52,8 +53,11 @@ if has("pymilvus.client.search_aggregation:AggregationHit"):
     from pymilvus.client import search_aggregation
 
     PAIRS += [
-        (results.AggregationHit(1, 0.5, {"a": 1}, {"a": 100}), search_aggregation.AggregationHit),
-        (results.AggregationBucket([], 1, {}, [], []), search_aggregation.AggregationBucket),
+        (
+            results.AggregationHit._of(1, 0.5, {"a": 1}, {"a": 100}),
+            search_aggregation.AggregationHit,
+        ),
+        (results.AggregationBucket._of([], 1, {}, [], []), search_aggregation.AggregationBucket),
     ]
 IDS = [type(result).__name__ for result, _ in PAIRS]
 
@@ -107,3 +111,43 @@ import pymilvus
 assert isinstance(hit, pymilvus.Hit)
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_results_are_made_from_messages_as_in_pymilvus() -> None:
+    ids = schema_pb2.IDs(int_id=schema_pb2.LongArray(data=[7, 9, 8]))
+    data = schema_pb2.SearchResultData(
+        num_queries=2,
+        top_k=2,
+        topks=[2, 1],
+        ids=ids,
+        scores=[0.25, 0.5, 1.0],
+        recalls=[0.5, 1.0],
+        primary_field_name="key",
+    )
+    status = common_pb2.Status(extra_info={"report_value": "12"}, code=65535, reason="ignored")
+    ours = results.SearchResult(data, 4, status, session_ts=99)
+    theirs = search_result.SearchResult(data, 4, status, session_ts=99)
+    assert [list(map(dict, hits)) for hits in ours] == [list(map(dict, hits)) for hits in theirs]
+    assert (ours.extra, ours.recalls) == (theirs.extra, list(theirs.recalls))
+    assert ours.get_session_ts() == theirs.get_session_ts() == 99
+    assert ours.agg_buckets == theirs.agg_buckets == []
+    assert results.SearchResult() == []
+
+
+@pytest.mark.skipif(
+    not has("pymilvus.client.search_aggregation:AggregationHit"),
+    reason="this pymilvus has no aggregations",
+)
+def test_aggregations_are_made_from_messages_as_in_pymilvus() -> None:
+    field = schema_pb2.AggHitField(field_name="name", field_id=101, string_val="x")
+    hit = schema_pb2.AggHit(int_pk=7, score=0.5, fields=[field])
+    entry = schema_pb2.BucketKeyEntry(field_id=102, field_name="kind", int_val=3)
+    inner = schema_pb2.AggBucket(count=1)
+    bucket = schema_pb2.AggBucket(key=[entry], count=4, hits=[hit], sub_groups=[inner])
+    pairs = (
+        (results.AggregationHit(hit), search_aggregation.AggregationHit(hit)),
+        (results.AggregationBucket(bucket), search_aggregation.AggregationBucket(bucket)),
+    )
+    for ours, theirs in pairs:
+        assert repr(ours) == repr(theirs)
+    assert [str(hit) for hit in pairs[1][0].hits] == [str(hit) for hit in pairs[1][1].hits]

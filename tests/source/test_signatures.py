@@ -11,8 +11,8 @@ import pytest
 
 import milvus_native
 from milvus_native.async_client import AsyncMilvusClient
-from milvus_native.client import MilvusClient
 from milvus_native.control.table import TABLE
+from milvus_native.sync_client import MilvusClient
 
 PAIRS = [(MilvusClient, pymilvus.MilvusClient), (AsyncMilvusClient, pymilvus.AsyncMilvusClient)]
 
