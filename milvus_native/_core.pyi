@@ -286,7 +286,7 @@ def set_result_types(
     /,
 ) -> None: ...
 
-# rpc_connection.c, rpc_exchange.c
+# rpc_connection.c, rpc_attributes.c, rpc_exchange.c
 
 _RpcResult: TypeAlias = tuple[
     Any,  # tag

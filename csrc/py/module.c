@@ -11,6 +11,7 @@
 #include "rpc_connection.h"
 #include "schema.h"
 #include "schema_cache.h"
+#include "schema_entries.h"
 #include "state.h"
 
 typedef int (*init_function)(PyObject *module, PyMvn_State *state);
@@ -57,6 +58,7 @@ static const init_function inits[] = {
     PyMvn_Indexes_Init,
     PyMvn_Connect_Init,
     PyMvn_Schema_Init,
+    PyMvn_SchemaEntries_Init,
     PyMvn_SchemaCache_Init,
     PyMvn_RowEncoder_Init,
     PyMvn_PrimaryKeys_Init,

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "../core/mem.h"
-#include "errors.h"
+#include "rpc_attributes.h"
 
 #define DEFAULT_WINDOW (64 << 20)
 #define DEFAULT_BATCH (256 << 10)
@@ -523,97 +523,6 @@ static PyMethodDef connection_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* ---- attributes ---- */
-
-typedef enum {
-    SHOW_ACCEPTS,
-    SHOW_CLOSED,
-    SHOW_ERROR,
-    SHOW_FREE_STREAMS,
-    SHOW_OPEN_CALLS,
-    SHOW_SETTINGS_CAME,
-    SHOW_GOAWAY_CODE,
-    SHOW_PINGS_ANSWERED
-} shown;
-
-static PyObject *connection_show(PyObject *object, void *what)
-{
-    PyMvn_RpcConnection *self = (PyMvn_RpcConnection *)object;
-    if (PyMvn_RpcConnection_Enter(self) < 0) {
-        return NULL;
-    }
-    mvn_connection_stats stats = mvn_connection_get_stats(self->connection);
-    mvn_connection_state state = mvn_connection_get_state(self->connection);
-    size_t busy = stats.open + stats.waiting;
-    size_t free = state == MVN_CONNECTION_OPEN && stats.max_streams > busy
-                      ? stats.max_streams - busy
-                      : 0;
-    PyObject *error = (shown)(intptr_t)what == SHOW_ERROR
-                          ? PyUnicode_DecodeUTF8(mvn_connection_error(self->connection),
-                                                 (Py_ssize_t)strlen(mvn_connection_error(
-                                                     self->connection)),
-                                                 "replace")
-                          : NULL;
-    PyMvn_RpcConnection_Leave(self);
-    switch ((shown)(intptr_t)what) {
-    case SHOW_ACCEPTS:
-        return PyBool_FromLong(state == MVN_CONNECTION_OPEN);
-    case SHOW_CLOSED:
-        return PyBool_FromLong(state == MVN_CONNECTION_CLOSED);
-    case SHOW_ERROR:
-        return error;
-    case SHOW_FREE_STREAMS:
-        return PyLong_FromSize_t(free);
-    case SHOW_OPEN_CALLS:
-        return PyLong_FromSize_t(busy);
-    case SHOW_SETTINGS_CAME:
-        return PyBool_FromLong(stats.settings_came);
-    case SHOW_GOAWAY_CODE:
-        return stats.goaway_came ? PyLong_FromUnsignedLong(stats.goaway_code) : Py_NewRef(Py_None);
-    case SHOW_PINGS_ANSWERED:
-        return PyLong_FromUnsignedLongLong(stats.pings_answered);
-    }
-    Py_UNREACHABLE();
-}
-
-static PyObject *connection_bytes_sent(PyObject *object, void *unused)
-{
-    (void)unused;
-    PyMvn_RpcConnection *self = (PyMvn_RpcConnection *)object;
-    return PyLong_FromUnsignedLongLong(
-        atomic_load_explicit(&self->bytes_sent, memory_order_relaxed));
-}
-
-static PyObject *connection_bytes_received(PyObject *object, void *unused)
-{
-    (void)unused;
-    PyMvn_RpcConnection *self = (PyMvn_RpcConnection *)object;
-    return PyLong_FromUnsignedLongLong(
-        atomic_load_explicit(&self->bytes_received, memory_order_relaxed));
-}
-
-static PyGetSetDef connection_getset[] = {
-    {"accepts", connection_show, NULL, "Whether calls may begin.", (void *)SHOW_ACCEPTS},
-    {"closed", connection_show, NULL, "Whether all is over.", (void *)SHOW_CLOSED},
-    {"error", connection_show, NULL, "Why calls may not begin; '' while they may.",
-     (void *)SHOW_ERROR},
-    {"free_streams", connection_show, NULL,
-     "How many more calls the server lets run at once; 100 in all until it has told.",
-     (void *)SHOW_FREE_STREAMS},
-    {"open_calls", connection_show, NULL, "Calls begun and not finished.",
-     (void *)SHOW_OPEN_CALLS},
-    {"settings_came", connection_show, NULL, "Whether the server has shown to speak HTTP/2.",
-     (void *)SHOW_SETTINGS_CAME},
-    {"goaway_code", connection_show, NULL, "HTTP/2 error code of the server's GOAWAY, or None.",
-     (void *)SHOW_GOAWAY_CODE},
-    {"pings_answered", connection_show, NULL, "Answers to PINGs.", (void *)SHOW_PINGS_ANSWERED},
-    {"bytes_sent", connection_bytes_sent, NULL, "Bytes handed to the socket; any thread may ask.",
-     NULL},
-    {"bytes_received", connection_bytes_received, NULL,
-     "Bytes received; any thread may ask.", NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
 static PyType_Slot connection_slots[] = {
     {Py_tp_doc, (void *)type_doc},
     {Py_tp_new, connection_new},
@@ -621,7 +530,7 @@ static PyType_Slot connection_slots[] = {
     {Py_tp_traverse, connection_traverse},
     {Py_tp_clear, connection_clear},
     {Py_tp_methods, connection_methods},
-    {Py_tp_getset, connection_getset},
+    {Py_tp_getset, PyMvn_RpcConnection_Attributes},
     {0, NULL},
 };
 

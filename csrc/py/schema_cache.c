@@ -1,14 +1,6 @@
 #include "schema_cache.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-#ifdef _WIN32
-#include <windows.h>
-#else
-#include <time.h>
-#endif
-
-#include "schema.h"
+#include "schema_entries.h"
 
 #define DEFAULT_CAPACITY 4096
 #define NO_AGE (-1.0)
@@ -16,28 +8,14 @@
 /* Invalidated keys that are remembered one by one; beyond them all fetches under way are refused. */
 #define MAX_DROPPED 1024
 
-/* What the table maps a key to. Not reachable from Python. */
-typedef struct Entry {
-    PyObject_HEAD
-    PyObject *key;       /* strong */
-    PyObject *schema;    /* strong */
-    struct Entry *older; /* borrowed, as `newer`: both are in the table, or NULL */
-    struct Entry *newer;
-    uint64_t generation; /* in which its fetch started */
-    double stored;       /* monotonic seconds */
-} Entry;
-
 typedef struct {
     PyObject_HEAD
-    PyObject *table;     /* dict of key to Entry */
-    Entry *oldest;       /* borrowed: the entries of `table` by their last use, linked by `newer` */
-    Entry *newest;
+    PyMvn_SchemaEntries entries;
     PyObject *dropped;   /* dict of key to the generation that its invalidation began */
-    PyTypeObject *entry_type;
     uint64_t generation; /* grows with every invalidation */
     uint64_t floor;      /* fetches started in an earlier generation are refused, whatever the key */
     Py_ssize_t capacity;
-    double max_age; /* seconds, or NO_AGE */
+    double max_age;      /* seconds, or NO_AGE */
     uint64_t hits, misses, evictions, expirations, invalidations, refused;
 #ifdef Py_GIL_DISABLED
     PyMutex mutex;
@@ -51,17 +29,6 @@ typedef struct {
 #define LOCK(self) ((void)(self))
 #define UNLOCK(self) ((void)(self))
 #endif
-
-static double monotonic(void)
-{
-#ifdef _WIN32
-    return (double)GetTickCount64() / 1000.0;
-#else
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-#endif
-}
 
 static bool is_plain(PyObject *item)
 {
@@ -82,58 +49,6 @@ static int check_key(PyObject *key)
     return 0;
 }
 
-static void entry_dealloc(PyObject *object)
-{
-    PyTypeObject *type = Py_TYPE(object);
-    Py_XDECREF(((Entry *)object)->key);
-    Py_XDECREF(((Entry *)object)->schema);
-    type->tp_free(object);
-    Py_DECREF(type);
-}
-
-static PyType_Slot entry_slots[] = {
-    {Py_tp_dealloc, entry_dealloc},
-    {0, NULL},
-};
-
-static PyType_Spec entry_spec = {
-    .name = "milvus_native._core._SchemaEntry",
-    .basicsize = sizeof(Entry),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = entry_slots,
-};
-
-/* Makes `entry` the one used last. Locked. */
-static void link_newest(Cache *self, Entry *entry)
-{
-    entry->older = self->newest;
-    entry->newer = NULL;
-    *(self->newest == NULL ? &self->oldest : &self->newest->newer) = entry;
-    self->newest = entry;
-}
-
-/* Takes `entry` out of the order of use; for one that leaves the table, too. Locked. */
-static void unlink_entry(Cache *self, Entry *entry)
-{
-    *(entry->older == NULL ? &self->oldest : &entry->older->newer) = entry->newer;
-    *(entry->newer == NULL ? &self->newest : &entry->newer->older) = entry->older;
-}
-
-/* Takes `entry`, of which the caller holds a reference, out of the table. Locked. 0 or -1. */
-static int remove_entry(Cache *self, Entry *entry)
-{
-    if (PyDict_DelItem(self->table, entry->key) < 0) {
-        return -1;
-    }
-    unlink_entry(self, entry);
-    return 0;
-}
-
-static bool is_expired(const Cache *self, const Entry *entry)
-{
-    return self->max_age >= 0 && monotonic() - entry->stored >= self->max_age;
-}
-
 PyDoc_STRVAR(get_doc,
              "get($self, key, /)\n--\n\n"
              "The schema stored under a key, or None; counts a hit or a miss.");
@@ -146,19 +61,16 @@ static PyObject *cache_get(PyObject *object, PyObject *key)
         return NULL;
     }
     LOCK(self);
-    Entry *entry = (Entry *)PyDict_GetItemWithError(self->table, key); /* borrowed */
-    if (entry != NULL && is_expired(self, entry)) {
+    PyMvn_SchemaEntry *entry = PyMvn_SchemaEntries_Find(&self->entries, key);
+    if (entry != NULL && PyMvn_SchemaEntry_IsExpired(entry, self->max_age)) {
         expired = Py_NewRef((PyObject *)entry); /* dropped outside the lock */
-        if (remove_entry(self, entry) == 0) {
+        if (PyMvn_SchemaEntries_Remove(&self->entries, entry) == 0) {
             self->expirations++;
         }
         entry = NULL;
     }
     if (entry != NULL) {
-        if (entry != self->newest) {
-            unlink_entry(self, entry);
-            link_newest(self, entry);
-        }
+        PyMvn_SchemaEntries_Use(&self->entries, entry);
         self->hits++;
         found = Py_NewRef(entry->schema);
     } else {
@@ -184,8 +96,8 @@ static PyObject *cache_peek(PyObject *object, PyObject *key)
         return NULL;
     }
     LOCK(self);
-    Entry *entry = (Entry *)PyDict_GetItemWithError(self->table, key); /* borrowed */
-    if (entry != NULL && !is_expired(self, entry)) {
+    const PyMvn_SchemaEntry *entry = PyMvn_SchemaEntries_Find(&self->entries, key);
+    if (entry != NULL && !PyMvn_SchemaEntry_IsExpired(entry, self->max_age)) {
         found = Py_NewRef(entry->schema);
     }
     UNLOCK(self);
@@ -212,9 +124,10 @@ static PyObject *cache_generation(PyObject *object, PyObject *unused)
 /* Removes the entries that were used least recently until `capacity` is kept. Locked. 0 or -1. */
 static int evict(Cache *self)
 {
-    while (PyDict_GET_SIZE(self->table) > self->capacity) {
-        Entry *oldest = (Entry *)Py_NewRef((PyObject *)self->oldest);
-        int status = remove_entry(self, oldest);
+    while (PyMvn_SchemaEntries_Count(&self->entries) > self->capacity) {
+        PyMvn_SchemaEntry *oldest = self->entries.oldest;
+        Py_INCREF(oldest);
+        int status = PyMvn_SchemaEntries_Remove(&self->entries, oldest);
         Py_DECREF(oldest); /* a schema: no code of Python's runs */
         if (status < 0) {
             return -1;
@@ -237,29 +150,24 @@ static int is_current(Cache *self, PyObject *key, uint64_t generation)
     if (PyErr_Occurred()) {
         return -1;
     }
-    Entry *entry = (Entry *)PyDict_GetItemWithError(self->table, key); /* borrowed */
+    const PyMvn_SchemaEntry *entry = PyMvn_SchemaEntries_Find(&self->entries, key);
     if (entry == NULL) {
         return PyErr_Occurred() ? -1 : 1;
     }
     return entry->generation <= generation;
 }
 
-/* put, locked: takes `entry` over into the table, in place of `replaced` (borrowed, or NULL), when
- * it is current. 1, 0, or -1. */
-static int put_entry(Cache *self, Entry *entry, Entry *replaced)
+/* put, locked: takes in `entry`, in place of `replaced` (or NULL), when it is current. 1, 0, or -1. */
+static int put_entry(Cache *self, PyMvn_SchemaEntry *entry, PyMvn_SchemaEntry *replaced)
 {
     int current = is_current(self, entry->key, entry->generation);
     if (current <= 0 || self->capacity == 0) {
         self->refused += current == 0;
         return current;
     }
-    if (PyDict_SetItem(self->table, entry->key, (PyObject *)entry) < 0) {
+    if (PyMvn_SchemaEntries_Put(&self->entries, entry, replaced) < 0) {
         return -1;
     }
-    if (replaced != NULL) {
-        unlink_entry(self, replaced);
-    }
-    link_newest(self, entry);
     return evict(self) < 0 ? -1 : 1;
 }
 
@@ -305,24 +213,20 @@ static PyObject *cache_put(PyObject *object, PyObject *args)
 {
     Cache *self = (Cache *)object;
     PyMvn_State *state = PyMvn_StateOfType(Py_TYPE(object));
-    PyObject *key = NULL, *schema = NULL, *replaced = NULL; /* the first two: borrowed */
-    Entry *entry = NULL;
+    PyObject *key = NULL, *schema = NULL; /* borrowed */
     uint64_t generation = 0;
 
     if (parse_put(args, state->schema_type, &key, &schema, &generation) < 0) {
         return NULL;
     }
-    entry = (Entry *)self->entry_type->tp_alloc(self->entry_type, 0);
+    PyMvn_SchemaEntry *entry = PyMvn_SchemaEntry_New(state, key, schema, generation);
     if (entry == NULL) {
         return NULL;
     }
-    entry->key = Py_NewRef(key);
-    entry->schema = Py_NewRef(schema);
-    entry->generation = generation;
-    entry->stored = monotonic();
     LOCK(self);
-    replaced = Py_XNewRef(PyDict_GetItemWithError(self->table, key)); /* dropped outside the lock */
-    int stored = replaced == NULL && PyErr_Occurred() ? -1 : put_entry(self, entry, (Entry *)replaced);
+    PyMvn_SchemaEntry *replaced = PyMvn_SchemaEntries_Find(&self->entries, key);
+    Py_XINCREF(replaced); /* dropped outside the lock */
+    int stored = replaced == NULL && PyErr_Occurred() ? -1 : put_entry(self, entry, replaced);
     UNLOCK(self);
     Py_DECREF(entry);
     Py_XDECREF(replaced);
@@ -359,14 +263,14 @@ PyDoc_STRVAR(invalidate_doc,
 static PyObject *cache_invalidate(PyObject *object, PyObject *key)
 {
     Cache *self = (Cache *)object;
-    PyObject *old = NULL;
     if (check_key(key) < 0) {
         return NULL;
     }
     LOCK(self);
     int status = remember_drop(self, key);
-    old = Py_XNewRef(PyDict_GetItemWithError(self->table, key)); /* dropped outside the lock */
-    if (old != NULL && remove_entry(self, (Entry *)old) < 0) {
+    PyMvn_SchemaEntry *old = PyMvn_SchemaEntries_Find(&self->entries, key);
+    Py_XINCREF(old); /* dropped outside the lock */
+    if (old != NULL && PyMvn_SchemaEntries_Remove(&self->entries, old) < 0) {
         status = -1;
     }
     self->invalidations += old != NULL;
@@ -376,12 +280,12 @@ static PyObject *cache_invalidate(PyObject *object, PyObject *key)
     return answer;
 }
 
-/* Drops `entry` if the table still has it. 1, 0, or -1. */
-static int drop_entry(Cache *self, PyObject *key, PyObject *entry)
+/* Drops `entry` if it is still there. 1, 0, or -1. */
+static int drop_entry(Cache *self, PyMvn_SchemaEntry *entry)
 {
     LOCK(self);
-    int same = PyDict_GetItemWithError(self->table, key) == entry;
-    int status = same ? remove_entry(self, (Entry *)entry) : 0;
+    int same = PyMvn_SchemaEntries_Find(&self->entries, entry->key) == entry;
+    int status = same ? PyMvn_SchemaEntries_Remove(&self->entries, entry) : 0;
     self->invalidations += same ? 1 : 0;
     UNLOCK(self);
     return status < 0 || PyErr_Occurred() ? -1 : same;
@@ -398,28 +302,27 @@ static PyObject *cache_invalidate_if(PyObject *object, PyObject *predicate)
     Py_ssize_t count = 0;
     LOCK(self);
     raise_floor(self);
-    PyObject *items = PyDict_Items(self->table);
+    PyObject *list = PyMvn_SchemaEntries_List(&self->entries);
     UNLOCK(self);
-    if (items == NULL) {
+    if (list == NULL) {
         return NULL;
     }
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); i++) {
-        PyObject *pair = PyList_GET_ITEM(items, i); /* borrowed: `items` is ours alone */
-        PyObject *key = PyTuple_GET_ITEM(pair, 0), *entry = PyTuple_GET_ITEM(pair, 1);
-        PyObject *answer = PyObject_CallFunctionObjArgs(predicate, key, ((Entry *)entry)->schema,
-                                                        NULL);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
+        /* Borrowed: `list` is ours alone. */
+        PyMvn_SchemaEntry *entry = (PyMvn_SchemaEntry *)PyList_GET_ITEM(list, i);
+        PyObject *answer = PyObject_CallFunctionObjArgs(predicate, entry->key, entry->schema, NULL);
         int drop = answer == NULL ? -1 : PyObject_IsTrue(answer);
         Py_XDECREF(answer);
         if (drop > 0) {
-            drop = drop_entry(self, key, entry);
+            drop = drop_entry(self, entry);
         }
         if (drop < 0) {
-            Py_DECREF(items);
+            Py_DECREF(list);
             return NULL;
         }
         count += drop;
     }
-    Py_DECREF(items);
+    Py_DECREF(list);
     return PyLong_FromSsize_t(count);
 }
 
@@ -430,19 +333,18 @@ PyDoc_STRVAR(clear_doc,
 static PyObject *cache_clear(PyObject *object, PyObject *unused)
 {
     Cache *self = (Cache *)object;
-    PyObject *empty = PyDict_New();
+    PyMvn_SchemaEntries empty;
     (void)unused;
-    if (empty == NULL) {
+    if (PyMvn_SchemaEntries_Open(&empty) < 0) {
         return NULL;
     }
     LOCK(self);
-    PyObject *old = self->table; /* dropped outside the lock */
-    self->table = empty;
-    self->oldest = self->newest = NULL;
-    self->invalidations += (uint64_t)PyDict_GET_SIZE(old);
+    PyMvn_SchemaEntries old = self->entries; /* dropped outside the lock */
+    self->entries = empty;
+    self->invalidations += (uint64_t)PyMvn_SchemaEntries_Count(&old);
     raise_floor(self);
     UNLOCK(self);
-    Py_DECREF(old);
+    PyMvn_SchemaEntries_Close(&old);
     return Py_NewRef(Py_None);
 }
 
@@ -510,18 +412,6 @@ static PyObject *cache_configure(PyObject *object, PyObject *args, PyObject *kwa
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* Memory of the schemas that are kept. Locked. */
-static size_t sum_nbytes(const Cache *self)
-{
-    PyObject *key = NULL, *value = NULL; /* borrowed */
-    Py_ssize_t pos = 0;
-    size_t total = 0;
-    while (PyDict_Next(self->table, &pos, &key, &value)) {
-        total += PyMvn_Schema_Size((PyMvn_Schema *)((Entry *)value)->schema);
-    }
-    return total;
-}
-
 PyDoc_STRVAR(stats_doc,
              "stats($self, /)\n--\n\n"
              "A dict of counters since the cache was made, and its present state: hits, misses,\n"
@@ -534,8 +424,8 @@ static PyObject *cache_stats(PyObject *object, PyObject *unused)
     (void)unused;
     LOCK(self);
     Cache seen = *self; /* its references stay the cache's */
-    Py_ssize_t size = PyDict_GET_SIZE(self->table);
-    size_t nbytes = sum_nbytes(self);
+    Py_ssize_t size = PyMvn_SchemaEntries_Count(&self->entries);
+    size_t nbytes = PyMvn_SchemaEntries_Size(&self->entries);
     UNLOCK(self);
     PyObject *age = seen.max_age < 0 ? Py_NewRef(Py_None) : PyFloat_FromDouble(seen.max_age);
     return Py_BuildValue("{sKsKsKsKsKsKsnsnsNsKsn}", "hits", seen.hits, "misses", seen.misses,
@@ -549,7 +439,7 @@ static Py_ssize_t cache_length(PyObject *object)
 {
     Cache *self = (Cache *)object;
     LOCK(self);
-    Py_ssize_t size = PyDict_GET_SIZE(self->table);
+    Py_ssize_t size = PyMvn_SchemaEntries_Count(&self->entries);
     UNLOCK(self);
     return size;
 }
@@ -571,24 +461,20 @@ static PyObject *cache_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (self == NULL) {
         return NULL;
     }
-    self->entry_type =
-        (PyTypeObject *)Py_NewRef((PyObject *)PyMvn_StateOfType(type)->schema_entry_type);
     self->capacity = capacity;
     self->max_age = age;
-    self->table = PyDict_New();
     self->dropped = PyDict_New();
-    if (self->table == NULL || self->dropped == NULL) {
+    if (PyMvn_SchemaEntries_Open(&self->entries) < 0 || self->dropped == NULL) {
         Py_CLEAR(self);
     }
     return (PyObject *)self;
 }
 
 /* Keys are plain and schemas hold nothing that could lead back: no cycle can pass through the
- * table, so only the types are visited. */
+ * entries, so only the type is visited. */
 static int cache_traverse(PyObject *object, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(object));
-    Py_VISIT(((Cache *)object)->entry_type);
     return 0;
 }
 
@@ -597,9 +483,8 @@ static void cache_dealloc(PyObject *object)
     Cache *self = (Cache *)object;
     PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
-    Py_XDECREF(self->table);
+    PyMvn_SchemaEntries_Close(&self->entries);
     Py_XDECREF(self->dropped);
-    Py_XDECREF(self->entry_type);
     type->tp_free(object);
     Py_DECREF(type);
 }
@@ -643,9 +528,8 @@ static PyType_Spec cache_spec = {
 
 int PyMvn_SchemaCache_Init(PyObject *module, PyMvn_State *state)
 {
-    state->schema_entry_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &entry_spec, NULL);
     state->schema_cache_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &cache_spec, NULL);
-    if (state->schema_entry_type == NULL || state->schema_cache_type == NULL) {
+    if (state->schema_cache_type == NULL) {
         return -1;
     }
     return PyModule_AddType(module, state->schema_cache_type);

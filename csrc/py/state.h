@@ -20,8 +20,9 @@
     X(PyObject, json_loads)                                                                       \
     /* schema.c */                                                                                \
     X(PyTypeObject, schema_type)                                                                  \
-    /* schema_cache.c */                                                                          \
+    /* schema_entries.c */                                                                        \
     X(PyTypeObject, schema_entry_type)                                                            \
+    /* schema_cache.c */                                                                          \
     X(PyTypeObject, schema_cache_type)                                                            \
     /* row_encoder.c */                                                                           \
     X(PyTypeObject, row_encoder_type)                                                             \

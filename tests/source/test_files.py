@@ -11,7 +11,7 @@ import pytest
 
 from .sources import CSRC, ROOT, c_files
 
-MAX_LINES = 700  # 150 to 600 is the aim; beyond this a file holds more than one noun
+MAX_LINES = 600  # 150 to 600 is the aim; beyond it a file holds more than one noun
 TEXT_SUFFIXES = {".c", ".h", ".py", ".pyi", ".md", ".toml", ".sh", ".proto", ".cfg", ".txt", ""}
 
 # A path of somebody's machine, or an address that only some network knows.
