@@ -36,6 +36,9 @@ class StatusError(Exception):
 class DecodeError(ValueError):
     """Bytes from the server that do not parse as the message they should be."""
 
+class TextError(TypeError):
+    """A value of a request that is no str where one must be; it says which."""
+
 # indexes.c
 
 def index_request(collection_name: str, /) -> bytes: ...

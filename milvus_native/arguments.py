@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn, Protocol
 
+from . import _core
+
 _CONSISTENCY_LEVELS = {
     "Strong": 0,
     "Session": 1,
@@ -251,8 +253,8 @@ def raise_as_pymilvus(error: Exception) -> NoReturn:
 
     if isinstance(error, (MilvusException, MemoryError)):
         raise error
-    text, detail = str(error), ""
-    if type(error) is TypeError and len(error.args) == 2:
-        # What _core says of a value that is no str.
-        text, detail = error.args[0], f": {error.args[1]}"
-    raise MilvusException(message=f"Unexpected error, message=<{text}>{detail}") from error
+    text, place = str(error), ""
+    if isinstance(error, _core.TextError):
+        # protobuf's words, by which users of pymilvus know it; it does not say where.
+        text, place = "bad argument type for built-in operation", f": {error}"
+    raise MilvusException(message=f"Unexpected error, message=<{text}>{place}") from error

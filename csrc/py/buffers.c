@@ -2,8 +2,6 @@
 
 #include "errors.h"
 
-#define UNWELCOME "bad argument type for built-in operation"
-
 int PyMvn_Buffer_Check(mvn_status status)
 {
     if (status == MVN_OK) {
@@ -17,7 +15,8 @@ int PyMvn_Buffer_Check(mvn_status status)
     return -1;
 }
 
-int PyMvn_Buffer_Text(mvn_buffer *buffer, uint32_t field, PyObject *value, const char *what)
+int PyMvn_Buffer_Text(PyMvn_State *state, mvn_buffer *buffer, uint32_t field, PyObject *value,
+                      const char *what)
 {
     Py_ssize_t size = 0;
     const char *text = NULL;
@@ -35,31 +34,25 @@ int PyMvn_Buffer_Text(mvn_buffer *buffer, uint32_t field, PyObject *value, const
         }
         Py_DECREF(decoded);
     } else {
-        /* Two arguments: protobuf's words, by which pymilvus's users know it, and which it was. */
-        PyObject *detail = PyUnicode_FromFormat("%s must be str, not %s", what,
-                                                Py_TYPE(value)->tp_name);
-        PyObject *both = detail == NULL ? NULL : Py_BuildValue("(sN)", UNWELCOME, detail);
-        if (both != NULL) {
-            PyErr_SetObject(PyExc_TypeError, both);
-            Py_DECREF(both);
-        }
+        PyErr_Format(state->text_error, "%s must be str, not %s", what, Py_TYPE(value)->tp_name);
         return -1;
     }
     return PyMvn_Buffer_Check(mvn_buffer_append_bytes_field(buffer, field, text, (size_t)size));
 }
 
-int PyMvn_Buffer_OptionalText(mvn_buffer *buffer, uint32_t field, PyObject *value,
-                              const char *what)
+int PyMvn_Buffer_OptionalText(PyMvn_State *state, mvn_buffer *buffer, uint32_t field,
+                              PyObject *value, const char *what)
 {
     if (value == NULL || value == Py_None ||
         (PyUnicode_Check(value) && PyUnicode_GetLength(value) == 0) ||
         (PyBytes_Check(value) && PyBytes_GET_SIZE(value) == 0)) {
         return 0;
     }
-    return PyMvn_Buffer_Text(buffer, field, value, what);
+    return PyMvn_Buffer_Text(state, buffer, field, value, what);
 }
 
-int PyMvn_Buffer_Texts(mvn_buffer *buffer, uint32_t field, PyObject *values, const char *what)
+int PyMvn_Buffer_Texts(PyMvn_State *state, mvn_buffer *buffer, uint32_t field, PyObject *values,
+                       const char *what)
 {
     int result = -1;
     PyObject *snapshot = NULL;
@@ -76,7 +69,7 @@ int PyMvn_Buffer_Texts(mvn_buffer *buffer, uint32_t field, PyObject *values, con
         goto done;
     }
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(snapshot); i++) {
-        if (PyMvn_Buffer_Text(buffer, field, PyTuple_GET_ITEM(snapshot, i), what) < 0) {
+        if (PyMvn_Buffer_Text(state, buffer, field, PyTuple_GET_ITEM(snapshot, i), what) < 0) {
             goto done;
         }
     }

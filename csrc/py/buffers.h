@@ -14,17 +14,19 @@
 /* 0 for MVN_OK; else -1 with MemoryError, or ParamError for what no message can hold (2 GiB). */
 int PyMvn_Buffer_Check(mvn_status status);
 
-/* A string field from a str, or from bytes that are UTF-8. Written also when empty. TypeError for
- * another type, with two arguments (protobuf's words; what is wrong, where `what` names the value),
- * UnicodeError for lone surrogates and for bytes that are not UTF-8. */
-int PyMvn_Buffer_Text(mvn_buffer *buffer, uint32_t field, PyObject *value, const char *what);
+/* A string field from a str, or from bytes that are UTF-8. Written also when empty. _core.TextError
+ * for another type, in which `what` names the value; UnicodeError for lone surrogates and for bytes
+ * that are not UTF-8. */
+int PyMvn_Buffer_Text(PyMvn_State *state, mvn_buffer *buffer, uint32_t field, PyObject *value,
+                      const char *what);
 
 /* The same for a field without presence: NULL, None and empty text are left out. */
-int PyMvn_Buffer_OptionalText(mvn_buffer *buffer, uint32_t field, PyObject *value,
-                              const char *what);
+int PyMvn_Buffer_OptionalText(PyMvn_State *state, mvn_buffer *buffer, uint32_t field,
+                              PyObject *value, const char *what);
 
 /* A repeated string field from any iterable but text itself; NULL and None are no elements. */
-int PyMvn_Buffer_Texts(mvn_buffer *buffer, uint32_t field, PyObject *values, const char *what);
+int PyMvn_Buffer_Texts(PyMvn_State *state, mvn_buffer *buffer, uint32_t field, PyObject *values,
+                       const char *what);
 
 /* An integer field without presence, at most 64 bits: NULL, None and 0 are left out. OverflowError
  * outside [low, high]; `high` may exceed INT64_MAX only when `low` is 0. */

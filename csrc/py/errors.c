@@ -186,11 +186,16 @@ int PyMvn_Errors_Init(PyObject *module, PyMvn_State *state)
         "milvus_native._core.DecodeError",
         "Bytes from the server that do not parse as the message they should be.",
         PyExc_ValueError, NULL);
-    if (state->decode_error == NULL) {
+    state->text_error = state->decode_error == NULL ? NULL : PyErr_NewExceptionWithDoc(
+        "milvus_native._core.TextError",
+        "A value of a request that is no str where one must be; it says which.",
+        PyExc_TypeError, NULL);
+    if (state->text_error == NULL) {
         return -1;
     }
-    if (PyModule_AddObjectRef(module, "StatusError", state->status_error) < 0) {
+    if (PyModule_AddObjectRef(module, "StatusError", state->status_error) < 0 ||
+        PyModule_AddObjectRef(module, "DecodeError", state->decode_error) < 0) {
         return -1;
     }
-    return PyModule_AddObjectRef(module, "DecodeError", state->decode_error);
+    return PyModule_AddObjectRef(module, "TextError", state->text_error);
 }

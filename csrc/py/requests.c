@@ -44,7 +44,7 @@ static int append_flag(mvn_buffer *out, uint32_t field, PyObject *value)
     return PyMvn_Buffer_Check(mvn_buffer_append_varint_field(out, field, 1));
 }
 
-static int append_pair(mvn_buffer *out, uint32_t field, PyObject *pair)
+static int append_pair(PyMvn_State *state, mvn_buffer *out, uint32_t field, PyObject *pair)
 {
     size_t mark = 0;
     if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
@@ -53,8 +53,8 @@ static int append_pair(mvn_buffer *out, uint32_t field, PyObject *pair)
     }
     PyObject *key = PyTuple_GET_ITEM(pair, 0), *value = PyTuple_GET_ITEM(pair, 1); /* borrowed */
     if (PyMvn_Buffer_Check(mvn_buffer_begin(out, field, &mark)) < 0 ||
-        PyMvn_Buffer_OptionalText(out, PAIR_KEY, key, "the key of a parameter") < 0 ||
-        PyMvn_Buffer_OptionalText(out, PAIR_VALUE, value, "the value of a parameter") < 0) {
+        PyMvn_Buffer_OptionalText(state, out, PAIR_KEY, key, "the key of a parameter") < 0 ||
+        PyMvn_Buffer_OptionalText(state, out, PAIR_VALUE, value, "the value of a parameter") < 0) {
         return -1;
     }
     return PyMvn_Buffer_Check(mvn_buffer_end(out, mark));
@@ -73,7 +73,8 @@ static int append_serialized(mvn_buffer *out, uint32_t field, PyObject *value, c
 }
 
 /* FORM_PAIRS and FORM_MESSAGES. */
-static int append_repeated(mvn_buffer *out, member to, PyObject *values, const char *what)
+static int append_repeated(PyMvn_State *state, mvn_buffer *out, member to, PyObject *values,
+                           const char *what)
 {
     int result = -1;
     PyObject *snapshot = PySequence_Tuple(values); /* nobody else can change this one */
@@ -82,7 +83,7 @@ static int append_repeated(mvn_buffer *out, member to, PyObject *values, const c
     }
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(snapshot); i++) {
         PyObject *value = PyTuple_GET_ITEM(snapshot, i); /* borrowed from snapshot */
-        int status = to.form == FORM_PAIRS ? append_pair(out, to.field, value)
+        int status = to.form == FORM_PAIRS ? append_pair(state, out, to.field, value)
                                            : append_serialized(out, to.field, value, what);
         if (status < 0) {
             goto done;
@@ -103,11 +104,11 @@ static int append_member(PyMvn_State *state, mvn_buffer *out, member to, PyObjec
     }
     switch (to.form) {
     case FORM_TEXT:
-        return PyMvn_Buffer_OptionalText(out, to.field, value, what);
+        return PyMvn_Buffer_OptionalText(state, out, to.field, value, what);
     case FORM_PRESENT_TEXT:
-        return PyMvn_Buffer_Text(out, to.field, value, what);
+        return PyMvn_Buffer_Text(state, out, to.field, value, what);
     case FORM_TEXTS:
-        return PyMvn_Buffer_Texts(out, to.field, value, what);
+        return PyMvn_Buffer_Texts(state, out, to.field, value, what);
     case FORM_TIMESTAMP:
         return PyMvn_Buffer_Integer(out, to.field, value, 0, UINT64_MAX, what);
     case FORM_ENUM:
@@ -118,7 +119,7 @@ static int append_member(PyMvn_State *state, mvn_buffer *out, member to, PyObjec
         return PyMvn_Templates_Append(state, out, to.field, value);
     case FORM_PAIRS:
     case FORM_MESSAGES:
-        return append_repeated(out, to, value, what);
+        return append_repeated(state, out, to, value, what);
     case FORM_FIELDS:
         return append_serialized(out, 0, value, what);
     default:
@@ -172,17 +173,17 @@ done:
     return result;
 }
 
-static int append_str_id(mvn_buffer *out, PyObject *ids, PyObject *id)
+static int append_str_id(PyMvn_State *state, mvn_buffer *out, PyObject *ids, PyObject *id)
 {
     if (!PyUnicode_Check(id) || PyUnicode_GetLength(id) == 0 ||
         PyUnicode_GetLength(id) > MAX_ID_LENGTH) {
         return illegal_ids(ids);
     }
-    return PyMvn_Buffer_Text(out, IDS_DATA, id, "ids");
+    return PyMvn_Buffer_Text(state, out, IDS_DATA, id, "ids");
 }
 
 /* An IDs message from a list of ints or of str; its length is nq. */
-static int append_ids(mvn_buffer *out, PyObject *ids, Py_ssize_t *nq)
+static int append_ids(PyMvn_State *state, mvn_buffer *out, PyObject *ids, Py_ssize_t *nq)
 {
     int result = -1;
     size_t message = 0, array = 0, packed = 0;
@@ -212,7 +213,7 @@ static int append_ids(mvn_buffer *out, PyObject *ids, Py_ssize_t *nq)
     }
     for (Py_ssize_t i = 0; i < *nq; i++) {
         PyObject *id = PyTuple_GET_ITEM(snapshot, i); /* borrowed from snapshot */
-        if ((text ? append_str_id(out, ids, id) : append_int_id(out, ids, id)) < 0) {
+        if ((text ? append_str_id(state, out, ids, id) : append_int_id(out, ids, id)) < 0) {
             goto done;
         }
     }
@@ -285,7 +286,7 @@ static PyObject *encode_search(PyObject *module, PyObject *const *args, Py_ssize
             goto done;
         }
     } else if (values[IDS] != NULL && values[IDS] != Py_None) {
-        if (append_ids(&out, values[IDS], &nq) < 0) {
+        if (append_ids(state, &out, values[IDS], &nq) < 0) {
             goto done;
         }
     } else {

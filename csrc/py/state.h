@@ -15,6 +15,7 @@
     /* errors.c */                                                                                \
     X(PyObject, status_error)  /* _core.StatusError */                                            \
     X(PyObject, decode_error)  /* _core.DecodeError */                                            \
+    X(PyObject, text_error)    /* _core.TextError */                                              \
     /* json.c: orjson's two functions */                                                          \
     X(PyObject, json_dumps)                                                                       \
     X(PyObject, json_loads)                                                                       \

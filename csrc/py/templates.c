@@ -210,7 +210,7 @@ static int append_value(encoder *e, PyObject *given)
         }
         break;
     case KIND_STR:
-        result = PyMvn_Buffer_Text(e->out, VALUE_STRING, value, "a template value");
+        result = PyMvn_Buffer_Text(e->state, e->out, VALUE_STRING, value, "a template value");
         break;
     case KIND_BYTES:
         result = PyMvn_Buffer_Check(mvn_buffer_append_bytes_field(
@@ -306,7 +306,7 @@ static int append_element(encoder *e, const elements *all, PyObject *item)
     case KIND_FLOAT:
         return append_double(e, item);
     case KIND_STR:
-        return PyMvn_Buffer_Text(e->out, ELEMENTS, item, "a template value");
+        return PyMvn_Buffer_Text(e->state, e->out, ELEMENTS, item, "a template value");
     default:
         return append_array(e, ELEMENTS, item);
     }
@@ -405,7 +405,7 @@ int PyMvn_Templates_Append(PyMvn_State *state, mvn_buffer *out, uint32_t field,
         }
         e.name = PyTuple_GET_ITEM(pair, 0);
         if (PyMvn_Buffer_Check(mvn_buffer_begin(out, field, &entry)) < 0 ||
-            PyMvn_Buffer_Text(out, ENTRY_KEY, e.name, "the name of a template") < 0 ||
+            PyMvn_Buffer_Text(state, out, ENTRY_KEY, e.name, "the name of a template") < 0 ||
             PyMvn_Buffer_Check(mvn_buffer_begin(out, ENTRY_VALUE, &value)) < 0 ||
             append_value(&e, PyTuple_GET_ITEM(pair, 1)) < 0 ||
             PyMvn_Buffer_Check(mvn_buffer_end(out, value)) < 0 ||

@@ -12,7 +12,7 @@
 
 /* Appends one entry of map field number `field` for each item of `templates`, a dict of str or
  * None. 0, or -1 with ParamError for a value of a type that a template cannot have, ValueError for
- * an int outside int64, TypeError for a key that is not str; `out` then holds a part. May run
+ * an int outside int64, _core.TextError for a key that is not str; `out` then holds a part. May run
  * Python code. */
 int PyMvn_Templates_Append(PyMvn_State *state, mvn_buffer *out, uint32_t field,
                            PyObject *templates);
