@@ -10,6 +10,7 @@
 #include "../core/mem.h"
 #include "../rpc/connection.h"
 #include "../rpc/metadata.h"
+#include "text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -39,11 +40,6 @@ static void on_released(void *context, void *user)
 {
     (void)user;
     ((tally *)context)->released++;
-}
-
-static mvn_span text(const char *from)
-{
-    return (mvn_span){(const uint8_t *)from, strlen(from)};
 }
 
 static uint8_t next(const uint8_t **data, size_t *size)

@@ -4,11 +4,7 @@
 #include "../rpc/grpc_status.h"
 #include "../rpc/request_headers.h"
 #include "check.h"
-
-static mvn_span text(const char *from)
-{
-    return (mvn_span){(const uint8_t *)from, strlen(from)};
-}
+#include "text.h"
 
 static void http_statuses_have_codes(void)
 {

@@ -5,33 +5,12 @@
 #include "../core/mem.h"
 #include "../rpc/inflate.h"
 #include "../rpc/metadata.h"
-#include "../rpc/reply.h"
 #include "check.h"
-
-static int held; /* messages allocated and not released */
-
-static uint8_t *allocate(void *context, size_t size, void **handle)
-{
-    (void)context;
-    *handle = mvn_malloc_array(size, 1);
-    held += *handle != NULL;
-    return *handle;
-}
-
-static void release(void *context, void *handle)
-{
-    (void)context;
-    held--;
-    mvn_free(handle);
-}
+#include "messages.h"
+#include "text.h"
 
 static const mvn_reply_limits limits = {
     .max_message = 1000, .max_header_list = 500, .memory = {allocate, release, NULL}};
-
-static mvn_span text(const char *from)
-{
-    return (mvn_span){(const uint8_t *)from, strlen(from)};
-}
 
 static bool header(mvn_reply *reply, const char *name, const char *value, mvn_outcome *outcome)
 {
