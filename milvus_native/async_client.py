@@ -29,7 +29,9 @@ from .base import (
     check_str,
     owner_of_mixins,
 )
+from .control.async_access import AsyncAccess
 from .control.async_administration import AsyncAdministration
+from .control.async_collections import AsyncCollections
 from .control.async_definition import AsyncDefinition
 from .control.table import TABLE
 from .errors import closed, milvus_error
@@ -44,7 +46,9 @@ NEEDS_TIMESTAMPS = frozenset({"create_collection", "create_index"})
 
 
 @owner_of_mixins
-class AsyncMilvusClient(BaseClient, AsyncDefinition, AsyncAdministration):
+class AsyncMilvusClient(
+    BaseClient, AsyncCollections, AsyncDefinition, AsyncAccess, AsyncAdministration
+):
     """A client of one Milvus server, for any number of tasks and event loops.
 
     It may be made outside of any loop, and used in several, one after the other or in threads of

@@ -27,7 +27,9 @@ from .base import (
     owner_of_mixins,
 )
 from .connection import SyncConnection
+from .control.sync_access import Access
 from .control.sync_administration import Administration
+from .control.sync_collections import Collections
 from .control.sync_definition import Definition
 from .control.table import TABLE
 from .delegates import SyncDelegate, learn_timestamp, lend_timestamp, original
@@ -40,7 +42,7 @@ from .session import MilvusClientSession
 
 
 @owner_of_mixins
-class MilvusClient(BaseClient, Definition, Administration):
+class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
     """A client of one Milvus server, for any number of threads.
 
     It is a context manager; a client that is not closed gives a ResourceWarning.

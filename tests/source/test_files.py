@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .sources import CSRC, ROOT, c_files
+from .sources import CSRC, GENERATED, ROOT, c_files
 
 MAX_LINES = 600  # 150 to 600 is the aim; beyond it a file holds more than one noun
 TEXT_SUFFIXES = {".c", ".h", ".py", ".pyi", ".md", ".toml", ".sh", ".proto", ".cfg", ".txt", ""}
@@ -31,11 +31,13 @@ def tracked_files() -> list[Path]:
     return sorted(path for path in paths if path.is_file() and path.suffix in TEXT_SUFFIXES)
 
 
-def test_c_files_hold_one_noun() -> None:
+def test_files_hold_one_noun() -> None:
+    files = [path for path in tracked_files() if path.suffix in {".c", ".h", ".py", ".pyi"}]
+    assert len(files) > 100
     too_long = {
         str(path.relative_to(ROOT)): lines
-        for path in c_files("core", "rpc", "py")
-        if (lines := path.read_text().count("\n")) > MAX_LINES
+        for path in files
+        if path not in GENERATED and (lines := path.read_text().count("\n")) > MAX_LINES
     }
     assert not too_long
 
