@@ -86,24 +86,13 @@ mvn_status mvn_read_metric(mvn_span entry, mvn_span *alias, mvn_value *value)
 {
     static const mvn_value_kind kinds[] = {MVN_VALUE_INT, MVN_VALUE_DOUBLE, MVN_VALUE_STRING,
                                            MVN_VALUE_BOOL};
-    mvn_reader reader = mvn_reader_of(entry);
     mvn_span message = {NULL, 0};
     mvn_agg_field metric;
-    alias->size = 0;
-    while (!mvn_reader_done(&reader)) {
-        uint32_t field;
-        mvn_wire_type type;
-        mvn_status status = mvn_read_tag(&reader, &field, &type);
-        if (status == MVN_OK) {
-            status = (field == 1 || field == 2) && type == MVN_WIRE_BYTES
-                         ? mvn_read_span(&reader, field == 1 ? alias : &message)
-                         : mvn_skip(&reader, field, type);
-        }
-        if (status != MVN_OK) {
-            return status;
-        }
+    mvn_status status = mvn_read_map_entry(entry, alias, &message);
+    if (status != MVN_OK) {
+        return status;
     }
-    mvn_status status = READ_MEMBERS(message, 1, kinds, &metric);
+    status = READ_MEMBERS(message, 1, kinds, &metric);
     *value = metric.value;
     return status;
 }

@@ -410,31 +410,10 @@ mvn_status mvn_index_mutation(mvn_arena *arena, mvn_span reply, mvn_mutation_rep
     return status == MVN_OK ? MVN_OK : mvn_fail(error, status, "in IDs");
 }
 
-mvn_status mvn_read_string_entry(mvn_span entry, mvn_span *key, mvn_span *value)
-{
-    mvn_reader reader = mvn_reader_of(entry);
-    key->size = 0;
-    value->size = 0;
-    while (!mvn_reader_done(&reader)) {
-        uint32_t field;
-        mvn_wire_type type;
-        mvn_status status = mvn_read_tag(&reader, &field, &type);
-        if (status == MVN_OK) {
-            status = (field == 1 || field == 2) && type == MVN_WIRE_BYTES
-                         ? mvn_read_span(&reader, field == 1 ? key : value)
-                         : mvn_skip(&reader, field, type);
-        }
-        if (status != MVN_OK) {
-            return status;
-        }
-    }
-    return MVN_OK;
-}
-
 mvn_status mvn_read_highlight(mvn_span message, mvn_span *field_name, mvn_items *datas)
 {
     mvn_span unused;
-    mvn_status status = mvn_read_string_entry(message, field_name, &unused);
+    mvn_status status = mvn_read_map_entry(message, field_name, &unused);
     return status == MVN_OK ? mvn_items_in(message, 2, datas) : status;
 }
 

@@ -160,6 +160,27 @@ mvn_status mvn_items_in(mvn_span message, uint32_t number, mvn_items *items)
     return MVN_OK;
 }
 
+mvn_status mvn_read_map_entry(mvn_span entry, mvn_span *key, mvn_span *value)
+{
+    mvn_reader reader = mvn_reader_of(entry);
+    key->size = 0;
+    value->size = 0;
+    while (!mvn_reader_done(&reader)) {
+        uint32_t field;
+        mvn_wire_type type;
+        mvn_status status = mvn_read_tag(&reader, &field, &type);
+        if (status == MVN_OK) {
+            status = (field == 1 || field == 2) && type == MVN_WIRE_BYTES
+                         ? mvn_read_span(&reader, field == 1 ? key : value)
+                         : mvn_skip(&reader, field, type);
+        }
+        if (status != MVN_OK) {
+            return status;
+        }
+    }
+    return MVN_OK;
+}
+
 mvn_status mvn_spans_add(mvn_arena *arena, mvn_spans *spans, mvn_span span)
 {
     if (spans->count == spans->room) {

@@ -62,6 +62,10 @@ MVN_MUST_CHECK mvn_status mvn_items_in(mvn_span message, uint32_t number, mvn_it
  * caller that counts does not meet. */
 MVN_MUST_CHECK mvn_status mvn_items_next(mvn_reader *reader, uint32_t number, mvn_span *item);
 
+/* One entry of a map from string to string, or to messages: {1: key, 2: value}; absent parts are
+ * empty. */
+MVN_MUST_CHECK mvn_status mvn_read_map_entry(mvn_span entry, mvn_span *key, mvn_span *value);
+
 /* A growing list of spans in an arena. All zero is an empty list. */
 typedef struct {
     mvn_span *items;

@@ -27,8 +27,8 @@ static void refuse(const PyMvn_RowEncoder *self, Py_ssize_t row, const char *for
     Py_XDECREF(text);
 }
 
-/* Whether `key` is "struct[sub]" of this schema: the server's name for a sub-field, which an upsert
- * must not take for a dynamic key. NULL if not, with an exception for want of memory. */
+/* The struct array in which `key` names a sub-field, "struct[sub]" as the server has it: an upsert
+ * must not take it for a dynamic key. NULL if there is none, with an exception for want of memory. */
 static const PyMvn_Field *struct_of(const PyMvn_Schema *schema, PyObject *key)
 {
     Py_ssize_t size = 0;
@@ -39,22 +39,9 @@ static const PyMvn_Field *struct_of(const PyMvn_Schema *schema, PyObject *key)
         }
         return NULL;
     }
-    for (Py_ssize_t i = schema->n_plain; i < schema->n_fields; i++) {
-        const PyMvn_Field *field = &schema->fields[i];
-        size_t prefix = field->name_size;
-        if ((size_t)size < prefix + 3 || memcmp(text, field->name_utf8, prefix) != 0 ||
-            text[prefix] != '[' || text[size - 1] != ']') {
-            continue;
-        }
-        for (Py_ssize_t j = 0; j < field->n_sub_fields; j++) {
-            const PyMvn_Field *sub = &field->sub_fields[j];
-            if (sub->name_size == (size_t)size - prefix - 2 &&
-                memcmp(sub->name_utf8, text + prefix + 1, sub->name_size) == 0) {
-                return field;
-            }
-        }
-    }
-    return NULL;
+    const PyMvn_Field *parent = NULL;
+    (void)PyMvn_Schema_FindSubField(schema, text, (size_t)size, &parent);
+    return parent;
 }
 
 /* A key that the schema does not know. */

@@ -64,7 +64,7 @@ static PyObject *extra_info(PyMvn_State *state, const mvn_reply_status *status)
         mvn_span entry = {NULL, 0}, name = {NULL, 0}, text = {NULL, 0};
         mvn_status read = mvn_items_next(&reader, status->extra_info.number, &entry);
         if (read == MVN_OK) {
-            read = mvn_read_string_entry(entry, &name, &text);
+            read = mvn_read_map_entry(entry, &name, &text);
         }
         if (read != MVN_OK) {
             PyMvn_RaiseStatus(state, read, NULL, "status");

@@ -309,6 +309,28 @@ static PyObject *schema_from_reply(PyObject *cls, PyObject *reply)
     return PyMvn_Schema_FromReply(PyMvn_StateOfType((PyTypeObject *)cls), reply);
 }
 
+const PyMvn_Field *PyMvn_Schema_FindSubField(const PyMvn_Schema *self, const char *text,
+                                             size_t size, const PyMvn_Field **parent)
+{
+    for (Py_ssize_t i = self->n_plain; i < self->n_fields; i++) {
+        const PyMvn_Field *field = &self->fields[i];
+        size_t prefix = field->name_size;
+        if (size < prefix + 2 || memcmp(field->name_utf8, text, prefix) != 0 ||
+            text[prefix] != '[' || text[size - 1] != ']') {
+            continue;
+        }
+        for (Py_ssize_t j = 0; j < field->n_sub_fields; j++) {
+            const PyMvn_Field *sub = &field->sub_fields[j];
+            if (sub->name_size == size - prefix - 2 &&
+                memcmp(sub->name_utf8, text + prefix + 1, sub->name_size) == 0) {
+                *parent = field;
+                return sub;
+            }
+        }
+    }
+    return NULL;
+}
+
 /* The field called `name`, or the sub-field "struct[sub]"; NULL if there is none, with an exception
  * only when `name` is no proper str. */
 static const PyMvn_Field *find(const PyMvn_Schema *self, PyObject *name, bool *is_sub)
@@ -327,24 +349,14 @@ static const PyMvn_Field *find(const PyMvn_Schema *self, PyObject *name, bool *i
     }
     for (Py_ssize_t i = 0; i < self->n_fields; i++) {
         const PyMvn_Field *field = &self->fields[i];
-        size_t prefix = field->name_size;
-        if (prefix == (size_t)size && memcmp(field->name_utf8, text, prefix) == 0) {
+        if (field->name_size == (size_t)size && memcmp(field->name_utf8, text, (size_t)size) == 0) {
             return field;
         }
-        if (prefix + 2 > (size_t)size || memcmp(field->name_utf8, text, prefix) != 0 ||
-            text[prefix] != '[' || text[size - 1] != ']') {
-            continue;
-        }
-        for (Py_ssize_t j = 0; j < field->n_sub_fields; j++) {
-            const PyMvn_Field *sub = &field->sub_fields[j];
-            if (sub->name_size == (size_t)size - prefix - 2 &&
-                memcmp(sub->name_utf8, text + prefix + 1, sub->name_size) == 0) {
-                *is_sub = true;
-                return sub;
-            }
-        }
     }
-    return NULL;
+    const PyMvn_Field *parent = NULL;
+    const PyMvn_Field *sub = PyMvn_Schema_FindSubField(self, text, (size_t)size, &parent);
+    *is_sub = sub != NULL;
+    return sub;
 }
 
 PyDoc_STRVAR(field_type_doc,

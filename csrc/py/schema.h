@@ -45,6 +45,11 @@ static inline bool PyMvn_Schema_Check(PyMvn_State *state, PyObject *object)
 /* Memory that a schema takes, roughly: without the interned names. Never fails. */
 size_t PyMvn_Schema_Size(const PyMvn_Schema *self);
 
+/* The sub-field that the text "struct[sub]" names, and the struct array it is in; NULL if there is
+ * none. Never fails. */
+const PyMvn_Field *PyMvn_Schema_FindSubField(const PyMvn_Schema *self, const char *text,
+                                             size_t size, const PyMvn_Field **parent);
+
 /* The description as pymilvus's dict; see Schema.to_dict. New reference or NULL. (schema_dict.c) */
 PyObject *PyMvn_Schema_ToDict(PyMvn_State *state, const Mvn__DescribeCollectionResponse *reply);
 

@@ -108,7 +108,7 @@ static void walk_status(const mvn_reply_status *status)
     touch(status->reason);
     for (size_t i = 0; i < status->extra_info.count; i++) {
         require(mvn_items_next(&reader, status->extra_info.number, &entry) == MVN_OK);
-        if (mvn_read_string_entry(entry, &key, &value) == MVN_OK) {
+        if (mvn_read_map_entry(entry, &key, &value) == MVN_OK) {
             touch(key);
             touch(value);
         }
