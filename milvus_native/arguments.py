@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NoReturn, Protocol
 
 from . import _core
+from .errors import is_milvus_error, milvus_error
 
 _CONSISTENCY_LEVELS = {
     "Strong": 0,
@@ -225,13 +226,6 @@ def is_a(value: Any, module: str, name: str) -> bool:
     return found is not None and isinstance(value, getattr(found, name, ()))
 
 
-def milvus_error(name: str, message: str) -> Exception:
-    from pymilvus import exceptions
-
-    error: Exception = getattr(exceptions, name)(message=message)
-    return error
-
-
 def param_error(message: str) -> Exception:
     return milvus_error("ParamError", message)
 
@@ -249,12 +243,11 @@ def filter_type_error(value: Any) -> Exception:
 
 def raise_as_pymilvus(error: Exception) -> NoReturn:
     """What pymilvus makes of an exception inside its handler."""
-    from pymilvus.exceptions import MilvusException
-
-    if isinstance(error, (MilvusException, MemoryError)):
+    if isinstance(error, MemoryError) or is_milvus_error(error):
         raise error
     text, place = str(error), ""
     if isinstance(error, _core.TextError):
         # protobuf's words, by which users of pymilvus know it; it does not say where.
         text, place = "bad argument type for built-in operation", f": {error}"
-    raise MilvusException(message=f"Unexpected error, message=<{text}>{place}") from error
+    message = f"Unexpected error, message=<{text}>{place}"
+    raise milvus_error("MilvusException", message) from error

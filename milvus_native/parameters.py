@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from milvus_native.arguments import Scope, integer, is_a, param_error
+from .arguments import Scope, integer, is_a, param_error
 
 Pair = tuple[str, str]
 Pairs = list[Pair]

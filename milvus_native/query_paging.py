@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 
 from ._core import key_literal
+from .errors import milvus_error
 from .scope import plain
 
 T = TypeVar("T")
@@ -64,14 +65,6 @@ class QueryCalls(Protocol):
         options: Mapping[str, Any],
     ) -> Any:
         """Operation that returns the rows, a list with an `extra` dict."""
-
-
-def milvus_error(name: str, message: str) -> Exception:
-    """An exception of pymilvus.exceptions, which is imported only now that one is needed."""
-    from pymilvus import exceptions
-
-    error: Exception = getattr(exceptions, name)(message=message)
-    return error
 
 
 def check_batch_size(batch_size: int) -> None:

@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from milvus_native import _core
-from milvus_native.arguments import (
+from . import _core
+from .arguments import (
     Scope,
     check_collection_name,
     check_read,
@@ -27,8 +27,8 @@ from milvus_native.arguments import (
     param_error,
     raise_as_pymilvus,
 )
-from milvus_native.calls import CALL_KEYWORDS
-from milvus_native.parameters import ANN_PARAMETERS, ann_pairs, query_pairs, rank_pairs
+from .calls import CALL_KEYWORDS
+from .parameters import ANN_PARAMETERS, ann_pairs, query_pairs, rank_pairs
 
 # Read by whoever sends the request; none of them changes it.
 _CALL_KEYWORDS = CALL_KEYWORDS | {"timeout"}

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from milvus_native import _core
-from milvus_native.kinship import Kin
+from . import _core
+from .kinship import Kin
 
 if TYPE_CHECKING:
     from milvus_native._core import Hit

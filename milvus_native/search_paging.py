@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from .errors import milvus_error
 from .query_paging import (
     INT64_MIN,
     MAX_BATCH_SIZE,
@@ -26,7 +27,6 @@ from .query_paging import (
     client_side_timestamp,
     limit_left,
     literal,
-    milvus_error,
 )
 from .scope import plain
 from .search_page import Hit, Hits, SearchPage
