@@ -6,11 +6,16 @@
 #include "errors.h"
 
 /* protobuf-c returns NULL for bad bytes and for want of memory alike; `context` is where the latter
- * is noted, or NULL. */
+ * is noted, or NULL.
+ *
+ * Memory is zeroed because the generated initialisers are not enough: from GCC 15 on, `{0}` sets the
+ * first member of a oneof's union alone, and protobuf-c frees what it finds in the others. */
 static void *take(void *context, size_t size)
 {
     void *block = mvn_malloc_array(size, 1);
-    if (block == NULL && context != NULL) {
+    if (block != NULL) {
+        memset(block, 0, size);
+    } else if (context != NULL) {
         *(int *)context = 1;
     }
     return block;

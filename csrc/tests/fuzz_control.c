@@ -32,7 +32,7 @@ static void *take(void *context, size_t size)
         return NULL;
     }
     from->left--;
-    void *block = malloc(size == 0 ? 1 : size);
+    void *block = calloc(size == 0 ? 1 : size, 1); /* zeroed, see csrc/py/control.c */
     from->held += block != NULL;
     return block;
 }

@@ -10,7 +10,7 @@ import numpy as np
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from milvus_native import _core
-from tests.faker import ALL_TYPES, DataType, FakeField, Faker
+from tests.faker import ALL_TYPES, SCALARS, DataType, FakeField, Faker
 from tests.oracle.results.faker import PlainFaker, ReplyFaker
 from tests.servers import frames
 
@@ -25,7 +25,14 @@ def _schema() -> tuple[bytes, _core.Schema, list[dict[str, Any]]]:
     return described.reply_bytes, schema, fake.rows(described, 4)
 
 
+def _defaults() -> bytes:
+    key = FakeField("id", DataType.INT64, primary=True)
+    fields = [FakeField(kind.name, kind, has_default=True) for kind in SCALARS]
+    return Faker(0).describe([key, *fields]).reply_bytes
+
+
 REPLY, SCHEMA, ROWS = _schema()
+DEFAULTS_REPLY = _defaults()
 COLUMNS: dict[str, Any] = {
     "id": np.arange(5),
     "t": list("abcde"),
@@ -168,6 +175,7 @@ def one_call() -> list[Any]:
 
 SCENARIOS: dict[str, Scenario] = {
     "schema": lambda: _core.Schema.from_reply(REPLY).field_names,
+    "schema with defaults": lambda: _core.Schema.from_reply(DEFAULTS_REPLY).to_dict(),
     "schema as a dict": lambda: SCHEMA.to_dict(),
     "rows": lambda: _core.encode_rows(SCHEMA, ROWS, collection_name="c"),
     "rows in slices": encode_in_slices,
