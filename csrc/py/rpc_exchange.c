@@ -18,6 +18,7 @@
 #define MAX_PIECES 64
 #define PUMP_LIMIT ((size_t)1 << 20)
 #define PATIENCE INT64_C(1000000000) /* how long a recv that waits does so, ns */
+#define ROUND_LIMIT ((size_t)16 << 20) /* bytes taken in before Python may see to signals */
 
 #ifdef MSG_NOSIGNAL
 #define SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -28,7 +29,7 @@
 typedef enum {
     GOT_BYTES,   /* `size` bytes are in the inbox */
     GOT_NOTHING, /* the time is over */
-    GOT_SIGNAL,
+    GOT_SIGNAL,  /* or it is time to see whether there was one */
     GOT_END,     /* the server has closed the socket */
     GOT_ERROR    /* errno is in `error` */
 } outcome;
@@ -129,10 +130,8 @@ static outcome do_round(PyMvn_RpcConnection *self, io_round *round)
         }
         if (!blocked && recv_waits(self, round->fd) &&
             (round->until == MVN_NEVER || round->until - PyMvn_RpcConnection_Now() > PATIENCE)) {
-            if (receive_ready(self, round, 0, &got)) {
-                return got;
-            }
-            continue; /* out of patience, not of time */
+            /* Out of patience, not of time: a signal may have come just before the wait. */
+            return receive_ready(self, round, 0, &got) ? got : GOT_SIGNAL;
         }
         struct pollfd wanted = {.fd = round->fd, .events = POLLIN};
         if (blocked && !broken) {
@@ -161,19 +160,30 @@ static outcome do_round(PyMvn_RpcConnection *self, io_round *round)
 }
 
 /* Rounds without the GIL, until something is for the caller or for Python to see to. Bulk is taken
- * in without coming back for the GIL: a full inbox means that more is there. */
+ * in without coming back for the GIL: a full inbox means that more is there. A server that never
+ * stops sending does not keep the caller here: neither past its deadline, nor from a signal. */
 static outcome do_rounds(PyMvn_RpcConnection *self, io_round *round)
 {
     outcome got;
+    size_t taken = 0;
     self->detached = PyEval_SaveThread();
     for (;;) {
         got = do_round(self, round);
         if (got != GOT_BYTES || round->size < INBOX_SIZE) {
             break;
         }
+        taken += round->size;
         if (mvn_connection_receive(self->connection, self->inbox, round->size) != MVN_OK ||
             mvn_connection_get_stats(self->connection).finished != 0) {
             round->size = 0;
+            break;
+        }
+        if (round->until != MVN_NEVER && PyMvn_RpcConnection_Now() >= round->until) {
+            round->size = 0;
+            break;
+        }
+        if (taken >= ROUND_LIMIT) {
+            got = GOT_SIGNAL;
             break;
         }
         round->look = false;
@@ -195,8 +205,17 @@ static void lose(PyMvn_RpcConnection *self, int error)
     mvn_connection_lost(self->connection, text);
 }
 
-/* Until there is something for the caller to see, or the time is over; `*signalled` if a signal came
- * first. Entered. */
+/* Whether there is something for the caller to see that was not there before. */
+static bool has_news(const mvn_connection *connection, const mvn_connection_stats *before)
+{
+    mvn_connection_stats now = mvn_connection_get_stats(connection);
+    return now.finished != 0 || now.pings_answered != before->pings_answered ||
+           now.settings_came != before->settings_came ||
+           mvn_connection_get_state(connection) == MVN_CONNECTION_CLOSED;
+}
+
+/* Until there is something for the caller to see, or the time is over; `*signalled` if a signal may
+ * have come first. Entered. */
 static void exchange(PyMvn_RpcConnection *self, int fd, int64_t until, bool *signalled)
 {
     mvn_connection *connection = self->connection;
@@ -204,10 +223,7 @@ static void exchange(PyMvn_RpcConnection *self, int fd, int64_t until, bool *sig
     for (bool first = true;; first = false) {
         int64_t now = PyMvn_RpcConnection_Now();
         int64_t next = mvn_connection_tick(connection, now);
-        mvn_connection_stats stats = mvn_connection_get_stats(connection);
-        if (stats.finished != 0 || stats.pings_answered != before.pings_answered ||
-            stats.settings_came != before.settings_came || (now >= until && !first) ||
-            mvn_connection_get_state(connection) == MVN_CONNECTION_CLOSED) {
+        if (has_news(connection, &before) || (now >= until && !first)) {
             return;
         }
         io_round round = {.fd = fd, .until = next < until ? next : until, .look = first};
@@ -223,7 +239,7 @@ static void exchange(PyMvn_RpcConnection *self, int fd, int64_t until, bool *sig
         case GOT_NOTHING:
             break;
         case GOT_SIGNAL:
-            *signalled = true;
+            *signalled = !has_news(connection, &before);
             return;
         case GOT_END:
             lose(self, 0);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 import time
 from contextlib import suppress
@@ -167,6 +168,58 @@ def test_stalled_reader_and_a_deadline(kind: str) -> None:
         with pytest.raises(RpcError) as caught:
             line.call(LARGE * 8, timeout=0.5)
         assert caught.value.code == DEADLINE_EXCEEDED
+
+
+class Flood:
+    """A server that answers METHOD with frames that mean nothing, for as long as it can."""
+
+    def __init__(self) -> None:
+        self.started = threading.Event()
+        self.given_up = False  # it went on for so long that the client would have stayed
+
+    def play(self, peer: Peer) -> None:
+        request = peer.serve(until=METHOD)
+        junk = frames.window_update(request.stream, 1) * 400_000
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            peer.send(junk)
+            self.started.set()
+        self.given_up = True
+
+
+@pytest.mark.parametrize("kind", NATIVE)
+def test_flood_and_a_deadline(kind: str) -> None:
+    """Bytes that come faster than they can be taken in do not hold a call past its deadline."""
+    flood = Flood()
+    with FaultServer(flood.play) as server, open_line(kind, server.uri) as line:
+        with pytest.raises(RpcError) as caught:
+            line.call(timeout=1.0)
+        assert caught.value.code == DEADLINE_EXCEEDED
+        assert flood.started.is_set()
+        assert not flood.given_up
+
+
+def test_flood_and_a_signal() -> None:
+    """Nor do they keep a signal from being handled."""
+
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    flood = Flood()
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with FaultServer(flood.play) as server, open_line("native-sync", server.uri) as line:
+            signal.setitimer(signal.ITIMER_REAL, 1.0)
+            with pytest.raises(Interrupted):
+                line.call(timeout=None)
+            assert flood.started.is_set()
+            assert not flood.given_up
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.parametrize("kind", NATIVE)
