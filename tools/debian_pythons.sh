@@ -26,6 +26,7 @@ for version in "${versions[@]}"; do
     interpreters+=("python$version")
 done
 if [ ! -e "$root/ready" ]; then
+    mkdir -p "$(dirname "$root")"
     rm -rf "$root"
     debootstrap --variant=minbase "--include=$packages" "$suite" "$root" >"$root.log" ||
         { tail -5 "$root.log" >&2; exit 1; }

@@ -53,10 +53,11 @@ for interpreter in "${interpreters[@]}"; do
         cp -a "$item" "$tree/$item"
     done
     find "$tree" -name '_core.*.so' -delete
-    if [ ! -e "$venv/ready" ]; then
+    # Made anew if it was made for other packages.
+    if [ "$(cat "$venv/ready" 2>/dev/null)" != "${packages[*]}" ]; then
         "$interpreter" -m venv --clear "$venv" &&
             "$venv/bin/pip" install -qq --disable-pip-version-check "setuptools>=77" "pytest>=8" \
-                pytest-timeout "${packages[@]}" && touch "$venv/ready"
+                pytest-timeout "${packages[@]}" && echo "${packages[*]}" >"$venv/ready"
     fi
     if ! [ -e "$venv/ready" ]; then
         failed+=("$name (its packages cannot be installed)")
