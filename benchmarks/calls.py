@@ -122,7 +122,7 @@ def write_requests(server: FakeMilvus, works: list[Work], folder: Path) -> None:
 
     folder.mkdir()
     client = milvus_native.MilvusClient(f"http://127.0.0.1:{server.port}", transport="grpc")
-    link = client._connection.link()
+    link = client._mvn_connection.link()
     recorder = link.transport = Recorder(link.transport)
     for work in works:
         if not (folder / work.key).exists():

@@ -75,13 +75,14 @@ class AsyncMilvusClient(
     ) -> None:
         """Parameters as of MilvusClient. Nothing is connected yet."""
         dedicated = kwargs.get("dedicated", False)
-        super().__init__(uri, user, password, db_name, token, timeout, kwargs)
-        self._connection: AsyncConnection = AsyncConnection(
-            self._config, self._transport_name, timeout, self._observer
+        super().__init__(uri, user, password, db_name, token, kwargs)
+        self._timeout = timeout  # by pymilvus's name, for its code
+        self._mvn_connection: AsyncConnection = AsyncConnection(
+            self._config, self._mvn_transport_name, timeout, self._mvn_observer
         )
-        self._driver = AsyncDriver(self._connection)
-        self._sync_delegate = delegates.SyncDelegate(self._config, timeout)
-        if self._is_programs:
+        self._mvn_driver = AsyncDriver(self._mvn_connection)
+        self._mvn_sync_delegate = delegates.SyncDelegate(self._config, timeout)
+        if self._mvn_is_programs:
             delegates.original(self._THEIRS).__init__(
                 self, uri, user, password, db_name, token, timeout, dedicated=dedicated, **kwargs
             )
@@ -98,8 +99,8 @@ class AsyncMilvusClient(
 
         Large batches are encoded in slices, between which the loop turns.
         """
-        if self._is_foreign(kwargs, INSERT_KEYWORDS):
-            result: dict[str, Any] = await self._delegated(
+        if self._mvn_is_foreign(kwargs, INSERT_KEYWORDS):
+            result: dict[str, Any] = await self._mvn_delegated(
                 "insert",
                 collection_name,
                 data=data,
@@ -111,12 +112,12 @@ class AsyncMilvusClient(
         check_rows(data)
         if isinstance(data, list) and not data:
             return {"insert_count": 0, "ids": []}
-        scope = self._scope()
+        scope = self._mvn_scope()
         operation = operations.insert(
             scope, collection_name, data, partition_name=partition_name, **kwargs
         )
-        call = self._call("insert_rows", scope, timeout, kwargs)
-        done = await self._driver.run(operation, call)
+        call = self._mvn_call("insert_rows", scope, timeout, kwargs)
+        done = await self._mvn_driver.run(operation, call)
         return OmitZeroDict(insert_count=done.insert_count, ids=done.ids, cost=done.cost)
 
     async def upsert(
@@ -128,8 +129,8 @@ class AsyncMilvusClient(
         **kwargs: Any,
     ) -> dict[str, Any]:
         """Inserts rows in place of those with the same keys; see MilvusClient.upsert."""
-        if self._is_foreign(kwargs, UPSERT_KEYWORDS):
-            result: dict[str, Any] = await self._delegated(
+        if self._mvn_is_foreign(kwargs, UPSERT_KEYWORDS):
+            result: dict[str, Any] = await self._mvn_delegated(
                 "upsert",
                 collection_name,
                 data=data,
@@ -141,12 +142,12 @@ class AsyncMilvusClient(
         check_rows(data)
         if isinstance(data, list) and not data:
             return {"upsert_count": 0, "ids": []}
-        scope = self._scope()
+        scope = self._mvn_scope()
         operation = operations.upsert(
             scope, collection_name, data, partition_name=partition_name, **kwargs
         )
-        call = self._call("upsert_rows", scope, timeout, kwargs)
-        done = await self._driver.run(operation, call)
+        call = self._mvn_call("upsert_rows", scope, timeout, kwargs)
+        done = await self._mvn_driver.run(operation, call)
         return OmitZeroDict(upsert_count=done.upsert_count, cost=done.cost, ids=done.ids)
 
     async def delete(
@@ -159,8 +160,8 @@ class AsyncMilvusClient(
         **kwargs: Any,
     ) -> dict[str, int]:
         """Deletes rows by primary key or by filter; see MilvusClient.delete."""
-        if self._is_foreign(kwargs, DELETE_KEYWORDS):
-            result: dict[str, int] = await self._delegated(
+        if self._mvn_is_foreign(kwargs, DELETE_KEYWORDS):
+            result: dict[str, int] = await self._mvn_delegated(
                 "delete",
                 collection_name,
                 ids=ids,
@@ -171,7 +172,7 @@ class AsyncMilvusClient(
             )
             return result
         keys = delete_keys(ids, filter, kwargs.pop("pks", None))
-        scope = self._scope()
+        scope = self._mvn_scope()
         operation = operations.delete(
             scope,
             collection_name,
@@ -181,7 +182,9 @@ class AsyncMilvusClient(
             timeout=timeout,
             **kwargs,
         )
-        done = await self._driver.run(operation, self._call("delete", scope, timeout, kwargs))
+        done = await self._mvn_driver.run(
+            operation, self._mvn_call("delete", scope, timeout, kwargs)
+        )
         if done.ids:
             return done.ids  # type: ignore[return-value]
         return OmitZeroDict(delete_count=done.delete_count, cost=done.cost)
@@ -218,15 +221,17 @@ class AsyncMilvusClient(
             "search_aggregation": search_aggregation,
             **kwargs,
         }
-        if self._is_foreign(kwargs, SEARCH_KEYWORDS):
-            result: SearchResult = await self._delegated(
+        if self._mvn_is_foreign(kwargs, SEARCH_KEYWORDS):
+            result: SearchResult = await self._mvn_delegated(
                 "search", collection_name, data=data, **arguments
             )
             return result
         check_collection_name(collection_name)
-        scope = self._scope()
+        scope = self._mvn_scope()
         operation = operations.search(scope, collection_name, data, arguments)
-        return await self._driver.run(operation, self._call("search", scope, timeout, kwargs))
+        return await self._mvn_driver.run(
+            operation, self._mvn_call("search", scope, timeout, kwargs)
+        )
 
     async def hybrid_search(
         self,
@@ -247,16 +252,16 @@ class AsyncMilvusClient(
             "partition_names": partition_names,
             **kwargs,
         }
-        if self._is_foreign(kwargs, HYBRID_KEYWORDS):
-            result: SearchResult = await self._delegated(
+        if self._mvn_is_foreign(kwargs, HYBRID_KEYWORDS):
+            result: SearchResult = await self._mvn_delegated(
                 "hybrid_search", collection_name, reqs=reqs, ranker=ranker, **arguments
             )
             return result
         check_collection_name(collection_name)
-        scope = self._scope()
+        scope = self._mvn_scope()
         operation = operations.hybrid_search(scope, collection_name, reqs, ranker, **arguments)
-        return await self._driver.run(
-            operation, self._call("hybrid_search", scope, timeout, kwargs)
+        return await self._mvn_driver.run(
+            operation, self._mvn_call("hybrid_search", scope, timeout, kwargs)
         )
 
     async def query(
@@ -270,8 +275,8 @@ class AsyncMilvusClient(
         **kwargs: Any,
     ) -> list[dict[str, Any]]:
         """Rows that match a filter or have given keys; see MilvusClient.query."""
-        if self._is_foreign(kwargs, QUERY_KEYWORDS):
-            result: list[dict[str, Any]] = await self._delegated(
+        if self._mvn_is_foreign(kwargs, QUERY_KEYWORDS):
+            result: list[dict[str, Any]] = await self._mvn_delegated(
                 "query",
                 collection_name,
                 filter=filter,
@@ -283,7 +288,7 @@ class AsyncMilvusClient(
             )
             return result
         keys = query_keys(filter, ids)
-        return await self._query(
+        return await self._mvn_query(
             collection_name, keys, filter, output_fields, timeout, partition_names, kwargs
         )
 
@@ -297,8 +302,8 @@ class AsyncMilvusClient(
         **kwargs: Any,
     ) -> list[dict[str, Any]]:
         """Rows by primary key; see MilvusClient.get."""
-        if self._is_foreign(kwargs, QUERY_KEYWORDS):
-            result: list[dict[str, Any]] = await self._delegated(
+        if self._mvn_is_foreign(kwargs, QUERY_KEYWORDS):
+            result: list[dict[str, Any]] = await self._mvn_delegated(
                 "get",
                 collection_name,
                 ids=ids,
@@ -309,23 +314,23 @@ class AsyncMilvusClient(
             )
             return result
         keys = get_keys(ids)
-        return await self._query(
+        return await self._mvn_query(
             collection_name, keys, "", output_fields, timeout, partition_names, kwargs
         )
 
-    async def _query(
+    async def _mvn_query(
         self,
         collection_name: str,
         keys: list[Any] | None,
         filter: str,  # noqa: A002
         output_fields: list[str] | None,
-        timeout: float | None,
+        seconds: float | None,
         partition_names: list[str] | None,
         options: dict[str, Any],
     ) -> list[dict[str, Any]]:
         if keys is not None and not keys:
             return []
-        scope = self._scope()
+        scope = self._mvn_scope()
         operation = operations.query(
             scope,
             collection_name,
@@ -335,7 +340,9 @@ class AsyncMilvusClient(
             partition_names=partition_names,
             **options,
         )
-        return await self._driver.run(operation, self._call("query", scope, timeout, options))
+        return await self._mvn_driver.run(
+            operation, self._mvn_call("query", scope, seconds, options)
+        )
 
     async def query_iterator(
         self,
@@ -352,11 +359,11 @@ class AsyncMilvusClient(
 
         Its next() and close() are to be awaited.
         """
-        self._check_native("query_iterator", kwargs, QUERY_ITERATOR_KEYWORDS)
+        self._mvn_check_native("query_iterator", kwargs, QUERY_ITERATOR_KEYWORDS)
         from .iterators import async_query_iterator
         from .query_paging import QueryPlan
 
-        calls = IteratorCalls(self._scope(), collection_name, timeout, kwargs)
+        calls = IteratorCalls(self._mvn_scope(), collection_name, timeout, kwargs)
         plan = QueryPlan(
             batch_size=batch_size,  # type: ignore[arg-type]
             limit=limit,
@@ -365,7 +372,7 @@ class AsyncMilvusClient(
             partition_names=partition_names,
             options=kwargs,
         )
-        return await async_query_iterator(self._runner(calls), calls, plan)
+        return await async_query_iterator(self._mvn_runner(calls), calls, plan)
 
     async def search_iterator(
         self,
@@ -390,11 +397,11 @@ class AsyncMilvusClient(
 
         Its next() and close() are to be awaited.
         """
-        self._check_native("search_iterator", kwargs, SEARCH_ITERATOR_KEYWORDS)
+        self._mvn_check_native("search_iterator", kwargs, SEARCH_ITERATOR_KEYWORDS)
         from .iterators import async_search_iterator
         from .search_paging import SearchPlan
 
-        calls = IteratorCalls(self._scope(), collection_name, timeout, kwargs)
+        calls = IteratorCalls(self._mvn_scope(), collection_name, timeout, kwargs)
         plan = SearchPlan(
             data=data,
             batch_size=batch_size,  # type: ignore[arg-type]
@@ -408,18 +415,18 @@ class AsyncMilvusClient(
             external_filter_func=external_filter_func,
             options=kwargs,
         )
-        return await async_search_iterator(self._runner(calls), calls, plan)
+        return await async_search_iterator(self._mvn_runner(calls), calls, plan)
 
-    def _runner(self, calls: IteratorCalls) -> Any:
+    def _mvn_runner(self, calls: IteratorCalls) -> Any:
         async def run(step: Step) -> Any:
-            call = self._call(step.name, calls.scope, calls.timeout, step.options)
-            return await self._driver.run(step.operation, call)
+            call = self._mvn_call(step.name, calls.scope, calls.timeout, step.options)
+            return await self._mvn_driver.run(step.operation, call)
 
         return run
 
-    def _check_native(self, method: str, kwargs: dict[str, Any], known: frozenset[str]) -> None:
+    def _mvn_check_native(self, method: str, kwargs: dict[str, Any], known: frozenset[str]) -> None:
         """For what pymilvus's async client does not have and so cannot be asked to do."""
-        if self._all_delegated:
+        if self._mvn_all_delegated:
             raise milvus_error(
                 "MilvusException", f"{method} of the async client does not know global clusters"
             )
@@ -434,11 +441,11 @@ class AsyncMilvusClient(
 
     async def close(self) -> None:
         """Closes the connections. Calls made afterwards raise MilvusException."""
-        if self._is_programs:
+        if self._mvn_is_programs:
             await borrow(self, "close")()
-        if self._is_made:
-            await self._connection.close()
-            self._sync_delegate.close()
+        if self._mvn_is_made:
+            await self._mvn_connection.close()
+            self._mvn_sync_delegate.close()
 
     async def __aenter__(self) -> AsyncMilvusClient:
         await self._connect()
@@ -461,58 +468,55 @@ class AsyncMilvusClient(
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._connection.close_soon()
-        self._sync_delegate.close()
+        self._mvn_connection.close_soon()
+        self._mvn_sync_delegate.close()
 
     def __del__(self, _warn: Any = warnings.warn, _finalizing: Any = sys.is_finalizing) -> None:
-        if "_copied_from" in self.__dict__:
+        if "_mvn_copied_from" in self.__dict__:
             return
-        connection = self.__dict__.get("_connection")  # absent when the constructor failed
+        connection = self.__dict__.get("_mvn_connection")  # absent when the constructor failed
         if connection is not None and connection.is_open and not _finalizing():
             _warn(f"unclosed {self!r}", ResourceWarning, source=self)
             connection.drop()
-            self._sync_delegate.close()
-
-    def __repr__(self) -> str:
-        return f"<AsyncMilvusClient of {self._config.address}>"
+            self._mvn_sync_delegate.close()
 
     def __getattr__(self, name: str) -> Any:
-        if name in DELEGATE_ATTRIBUTES and self._is_made:
-            return self._of_delegate(name)
+        if name in DELEGATE_ATTRIBUTES and self._mvn_is_made:
+            return self._mvn_of_delegate(name)
         return borrow(self, name)
 
-    def _of_delegate(self, name: str) -> Any:
+    def _mvn_of_delegate(self, name: str) -> Any:
         """None as long as nothing is connected, as with pymilvus."""
-        link = self._connection.present_link() if self._is_made else None
+        link = self._mvn_connection.present_link() if self._mvn_is_made else None
         return None if link is None or link.delegate is None else getattr(link.delegate, name)
 
     async def _connect(self) -> None:
-        if not (self._is_programs or self._connection.is_open) and (
+        if not (self._mvn_is_programs or self._mvn_connection.is_open) and (
             delegates.machinery_is_replaced()
         ):
             self._handler = None  # pymilvus's code shall get one
-        if self._is_programs:
+        if self._mvn_is_programs:
             await borrow(self, "_connect")()
-        elif self._all_delegated:
-            await self._pymilvus()
+        elif self._mvn_all_delegated:
+            await self._mvn_pymilvus()
         else:
-            await self._driver.connect(self._call("connect", self._scope(), None, {}))
+            await self._mvn_driver.connect(self._mvn_call("connect", self._mvn_scope(), None, {}))
 
-    def _handler_in_use(self) -> Any:
-        if "_handler" in self.__dict__ or not self._is_made:
+    def _mvn_handler_in_use(self) -> Any:
+        if "_handler" in self.__dict__ or not self._mvn_is_made:
             return borrow(self, "_get_connection")()
-        return self._connected_handler()
+        return self._mvn_connected_handler()
 
-    async def _connected_handler(self) -> Any:
-        return await (await self._pymilvus())._get_connection()
+    async def _mvn_connected_handler(self) -> Any:
+        return await (await self._mvn_pymilvus())._get_connection()
 
-    _closed = Replaceable(property(lambda self: self._connection.closed))
-    _get_connection = Replaceable(_handler_in_use)
-    _handler = Replaceable(property(lambda self: self._of_delegate("_handler")))
+    _closed = Replaceable(property(lambda self: self._mvn_connection.closed))
+    _get_connection = Replaceable(_mvn_handler_in_use)
+    _handler = Replaceable(property(lambda self: self._mvn_of_delegate("_handler")))
 
-    async def _pymilvus(self) -> Any:
+    async def _mvn_pymilvus(self) -> Any:
         """The running loop's pymilvus client, connected, with the handler for the rest."""
-        link = self._connection.link()
+        link = self._mvn_connection.link()
         if not link.delegate_is_connected:
             async with link.delegate_lock:
                 if link.delegate is None:
@@ -523,50 +527,50 @@ class AsyncMilvusClient(
         link.delegate._config.db_name = self._config.db_name
         return link.delegate
 
-    async def _delegated(self, method: str, collection_name: str, /, **kwargs: Any) -> Any:
+    async def _mvn_delegated(self, method: str, collection_name: str, /, **kwargs: Any) -> Any:
         """A whole data-plane call, done by pymilvus."""
-        self._count("delegated", method)
-        if self._is_programs:
+        self._mvn_count("delegated", method)
+        if self._mvn_is_programs:
             return await borrow(self, method)(collection_name, **kwargs)
-        scope = self._scope()
+        scope = self._mvn_scope()
         delegates.lend_timestamp(scope, collection_name)
         try:
             if not delegates.aio_is_usable():
                 kwargs["collection_name"] = collection_name
-                return await asyncio.to_thread(self._in_thread, method, kwargs)
+                return await asyncio.to_thread(self._mvn_in_thread, method, kwargs)
             return await borrow(self, method)(collection_name, **kwargs)
         finally:
             delegates.learn_timestamp(scope, collection_name)
 
-    async def _control(self, method: str, /, **arguments: Any) -> Any:
+    async def _mvn_control(self, method: str, /, **arguments: Any) -> Any:
         row = TABLE[method]
-        if row.operation is not None and not self._all_delegated:
-            scope = self._scope()
-            call = self._call(method, scope, arguments.get("timeout"), arguments)
-            return await self._driver.run(row.operation(scope, **arguments), call)
-        self._count("control", method)
+        if row.operation is not None and not self._mvn_all_delegated:
+            scope = self._mvn_scope()
+            call = self._mvn_call(method, scope, arguments.get("timeout"), arguments)
+            return await self._mvn_driver.run(row.operation(scope, **arguments), call)
+        self._mvn_count("control", method)
         try:
-            if not self._is_programs and await self._needs_thread(method):
-                return await asyncio.to_thread(self._in_thread, method, arguments)
+            if not self._mvn_is_programs and await self._mvn_needs_thread(method):
+                return await asyncio.to_thread(self._mvn_in_thread, method, arguments)
             return await borrow(self, method)(**arguments)
         finally:
-            if row.forget is not None and not self._is_programs:
-                row.forget(self._scope(), arguments)
+            if row.forget is not None and not self._mvn_is_programs:
+                row.forget(self._mvn_scope(), arguments)
 
-    async def _needs_thread(self, method: str) -> bool:
+    async def _mvn_needs_thread(self, method: str) -> bool:
         """Whether only pymilvus's sync client can do it."""
         if method in SYNC_ONLY or not delegates.aio_is_usable():
             return True
         if method not in NEEDS_TIMESTAMPS:
             return False
         await self._connect()
-        return self._connection.link().server_info.get("build_tags") == "milvus_lite"
+        return self._mvn_connection.link().server_info.get("build_tags") == "milvus_lite"
 
-    def _in_thread(self, method: str, arguments: dict[str, Any]) -> Any:
-        if self._connection.closed:
+    def _mvn_in_thread(self, method: str, arguments: dict[str, Any]) -> Any:
+        if self._mvn_connection.closed:
             raise closed()
-        return getattr(self._sync_delegate.get(), method)(**arguments)
+        return getattr(self._mvn_sync_delegate.get(), method)(**arguments)
 
-    async def _control_stream(self, method: str, /, **arguments: Any) -> Any:
-        self._count("control", method)
+    async def _mvn_control_stream(self, method: str, /, **arguments: Any) -> Any:
+        self._mvn_count("control", method)
         return borrow(self, method)(**arguments)

@@ -35,17 +35,21 @@ _Client = TypeVar("_Client", bound="BaseClient")
 
 
 class BaseClient:
-    """Base of MilvusClient and AsyncMilvusClient."""
+    """Base of MilvusClient and AsyncMilvusClient.
+
+    What it has beside pymilvus's attributes begins with _mvn_: a program's subclass, which was
+    written for pymilvus, may use any other name.
+    """
 
     _THEIRS: ClassVar[str]  # name of the class in pymilvus
-    _connection: Connection
+    _mvn_connection: Connection
 
     # Whether pymilvus does the data plane as well, and whether it does so with what the program
     # has put in the place of the connection. A client made without its constructor has nothing
     # but what the program puts there.
-    _all_delegated = True
-    _is_programs = True
-    _is_made = False
+    _mvn_all_delegated = True
+    _mvn_is_programs = True
+    _mvn_is_made = False
 
     def __init__(
         self,
@@ -54,33 +58,31 @@ class BaseClient:
         password: str,
         db_name: str,
         token: str,
-        timeout: float | None,
         options: dict[str, Any],
     ) -> None:
         options.pop("dedicated", None)  # connections are never shared
         options.pop("cluster_id", None)
         name = options.pop("transport", None)
         on_call, tracing = options.pop("on_call", None), options.pop("tracing", False)
-        self._retry_writes = bool(options.pop("retry_writes", False))
+        self._mvn_retry_writes = bool(options.pop("retry_writes", False))
         if not token and user and password:
             token = f"{user}:{password}"
         self._config = ConnectionConfig.from_uri(uri, token=token, db_name=db_name, **options)
-        self._transport_name = transport.choose(name, self._config)
-        self._observer = observer(self._config.address, on_call, tracing)
-        self._timeout = timeout
-        self._known_scope: Scope | None = None
-        self._counts: dict[str, dict[str, int]] = {"delegated": {}, "control": {}}
-        self._is_made = True
-        self._made_programs = machinery_is_replaced() or is_overridden(
+        self._mvn_transport_name = transport.choose(name, self._config)
+        self._mvn_observer = observer(self._config.address, on_call, tracing)
+        self._mvn_known_scope: Scope | None = None
+        self._mvn_counts: dict[str, dict[str, int]] = {"delegated": {}, "control": {}}
+        self._mvn_is_made = True
+        self._mvn_made_programs = machinery_is_replaced() or is_overridden(
             type(self), "_get_connection"
         )
-        self._choose_code()
+        self._mvn_choose_code()
         self.is_self_hosted = self._config.server_type == "milvus"
 
     def __copy__(self) -> Any:
         """A client with the same connections, which stay open as long as there is one of them."""
         twin = type(self).__new__(type(self))
-        twin.__dict__.update(self.__dict__, _copied_from=self)
+        twin.__dict__.update(self.__dict__, _mvn_copied_from=self)
         return twin
 
     def stats(self) -> dict[str, Any]:
@@ -91,20 +93,25 @@ class BaseClient:
         now; "reconnects": sessions opened again; "transport": its name; "delegated": data-plane
         calls that went to pymilvus whole, by method; "control": control-plane calls that did.
         """
-        counters = self._connection.counters
-        usage = self._connection.usage()
+        counters = self._mvn_connection.counters
+        usage = self._mvn_connection.usage()
         with forking.counting:
             return {
-                **{kind: dict(calls) for kind, calls in self._counts.items()},
+                **{kind: dict(calls) for kind, calls in self._mvn_counts.items()},
                 "retries": counters.retries,
                 "reconnects": counters.reconnects,
-                "transport": self._transport_name,
+                "transport": self._mvn_transport_name,
                 **usage._asdict(),
             }
 
+    def __repr__(self) -> str:
+        if not self._mvn_is_made:
+            return object.__repr__(self)
+        return f"<{self._THEIRS} of {self._config.address}>"
+
     def get_server_type(self) -> str:
         """ "zilliz" for Zilliz Cloud, else "milvus"."""
-        if self._is_programs:
+        if self._mvn_is_programs:
             server_type: str = borrow(self, "get_server_type")()
             return server_type
         return self._config.server_type
@@ -143,41 +150,43 @@ class BaseClient:
         """A pymilvus IndexParams; with one index in it if `field_name` is given."""
         return original("MilvusClient").prepare_index_params(field_name, **kwargs)
 
-    def _scope(self) -> Scope:
-        scope, config = self._known_scope, self._config
+    def _mvn_scope(self) -> Scope:
+        scope, config = self._mvn_known_scope, self._config
         if scope is None or scope.db_name != config.db_name:
             scope = Scope(config.address, config.principal, config.db_name)
-            self._known_scope = scope
+            self._mvn_known_scope = scope
         return scope
 
-    def _call(self, name: str, scope: Scope, timeout: Any, options: Mapping[str, Any]) -> Call:
-        return Call(name, scope, timeout, self._connection.counters, options, self._retry_writes)
+    # `seconds`, as subclasses give a timeout of theirs to whatever has a parameter of that name.
+    def _mvn_call(self, name: str, scope: Scope, seconds: Any, options: Mapping[str, Any]) -> Call:
+        counters = self._mvn_connection.counters
+        return Call(name, scope, seconds, counters, options, self._mvn_retry_writes)
 
-    def _set_database(self, db_name: str) -> None:
+    def _mvn_set_database(self, db_name: str) -> None:
         self._config.db_name = db_name
 
-    def _set_token(self, token: str) -> None:
+    def _mvn_set_token(self, token: str) -> None:
         """Later sessions are opened with `token`, and the present one is given up."""
         self._config.token = token
-        self._known_scope = None
-        self._connection.renew()
+        self._mvn_known_scope = None
+        self._mvn_connection.renew()
 
-    def _choose_code(self) -> None:
+    def _mvn_choose_code(self) -> None:
         """Decides between our code and pymilvus's, for all calls from now on."""
-        if not self._is_made:
+        if not self._mvn_is_made:
             return
-        self._is_programs = self._made_programs or not REPLACEABLE.isdisjoint(self.__dict__)
+        self._mvn_is_programs = self._mvn_made_programs or not REPLACEABLE.isdisjoint(self.__dict__)
         # A global cluster's primary is looked up and followed by pymilvus alone.
-        self._all_delegated = self._is_programs or self._config.is_global
+        self._mvn_all_delegated = self._mvn_is_programs or self._config.is_global
 
-    def _is_foreign(self, kwargs: dict[str, Any], known: frozenset[str]) -> bool:
+    def _mvn_is_foreign(self, kwargs: dict[str, Any], known: frozenset[str]) -> bool:
         """Whether a call must go to pymilvus whole."""
-        return self._all_delegated or (bool(kwargs) and not kwargs.keys() <= known)
+        return self._mvn_all_delegated or (bool(kwargs) and not kwargs.keys() <= known)
 
-    def _count(self, kind: Literal["delegated", "control"], method: str) -> None:
-        if self._is_made:
+    def _mvn_count(self, kind: Literal["delegated", "control"], method: str) -> None:
+        if self._mvn_is_made:
             with forking.counting:
-                calls = self._counts[kind]
+                calls = self._mvn_counts[kind]
                 calls[method] = calls.get(method, 0) + 1
 
 

@@ -47,13 +47,13 @@ class Replaceable:
 
     def __set__(self, client: BaseClient, value: Any) -> None:
         client.__dict__[self._name] = value
-        client._choose_code()
+        client._mvn_choose_code()
 
     def __delete__(self, client: BaseClient) -> None:
         if self._name not in client.__dict__:
             raise AttributeError(self._name)
         del client.__dict__[self._name]
-        client._choose_code()
+        client._mvn_choose_code()
 
 
 def is_overridden(cls: type, name: str) -> bool:

@@ -60,7 +60,7 @@ def peek(client: BaseClient, collection_name: str) -> Schema | None:
 
     The name may be an alias. Nothing is counted, and nothing kept longer for being looked at.
     """
-    return known(client._scope(), collection_name)
+    return known(client._mvn_scope(), collection_name)
 
 
 def known(scope: Scope, collection_name: Any) -> Schema | None:

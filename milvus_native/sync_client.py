@@ -78,13 +78,15 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
         server cannot be reached.
         """
         dedicated = kwargs.get("dedicated", False)
-        super().__init__(uri, user, password, db_name, token, timeout, kwargs)
-        self._delegate = SyncDelegate(self._config, timeout)
-        connection = SyncConnection(self._config, self._transport_name, timeout, self._observer)
-        self._connection: SyncConnection = connection
-        self._driver = SyncDriver(connection)
+        super().__init__(uri, user, password, db_name, token, kwargs)
+        self._mvn_delegate = SyncDelegate(self._config, timeout)
+        connection = SyncConnection(
+            self._config, self._mvn_transport_name, timeout, self._mvn_observer
+        )
+        self._mvn_connection: SyncConnection = connection
+        self._mvn_driver = SyncDriver(connection)
         try:
-            if self._is_programs:
+            if self._mvn_is_programs:
                 original(self._THEIRS).__init__(
                     self,
                     uri,
@@ -97,10 +99,10 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
                     **kwargs,
                 )
                 return
-            if self._all_delegated:
-                self._delegate.get()
+            if self._mvn_all_delegated:
+                self._mvn_delegate.get()
                 return
-            self._driver.connect(self._call("connect", self._scope(), None, {}))
+            self._mvn_driver.connect(self._mvn_call("connect", self._mvn_scope(), None, {}))
         except BaseException:
             connection.close()
             raise
@@ -120,8 +122,8 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
 
         {"insert_count": int, "ids": list of the primary keys, "cost": int}
         """
-        if self._is_foreign(kwargs, INSERT_KEYWORDS):
-            result: dict[str, Any] = self._delegated(
+        if self._mvn_is_foreign(kwargs, INSERT_KEYWORDS):
+            result: dict[str, Any] = self._mvn_delegated(
                 "insert",
                 collection_name,
                 data=data,
@@ -133,12 +135,12 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
         check_rows(data)
         if isinstance(data, list) and not data:
             return {"insert_count": 0, "ids": []}
-        scope = self._scope()
+        scope = self._mvn_scope()
         operation = operations.insert(
             scope, collection_name, data, partition_name=partition_name, **kwargs
         )
-        call = self._call("insert_rows", scope, timeout, kwargs)
-        done = self._driver.run(operation, call)
+        call = self._mvn_call("insert_rows", scope, timeout, kwargs)
+        done = self._mvn_driver.run(operation, call)
         return OmitZeroDict(insert_count=done.insert_count, ids=done.ids, cost=done.cost)
 
     def upsert(
@@ -157,8 +159,8 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
 
         {"upsert_count": int, "cost": int, "ids": list of the primary keys}
         """
-        if self._is_foreign(kwargs, UPSERT_KEYWORDS):
-            result: dict[str, Any] = self._delegated(
+        if self._mvn_is_foreign(kwargs, UPSERT_KEYWORDS):
+            result: dict[str, Any] = self._mvn_delegated(
                 "upsert",
                 collection_name,
                 data=data,
@@ -170,12 +172,12 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
         check_rows(data)
         if isinstance(data, list) and not data:
             return {"upsert_count": 0, "ids": []}
-        scope = self._scope()
+        scope = self._mvn_scope()
         operation = operations.upsert(
             scope, collection_name, data, partition_name=partition_name, **kwargs
         )
-        call = self._call("upsert_rows", scope, timeout, kwargs)
-        done = self._driver.run(operation, call)
+        call = self._mvn_call("upsert_rows", scope, timeout, kwargs)
+        done = self._mvn_driver.run(operation, call)
         return OmitZeroDict(upsert_count=done.upsert_count, cost=done.cost, ids=done.ids)
 
     def delete(
@@ -193,8 +195,8 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
 
         {"delete_count": int, "cost": int}; from servers before Milvus 2.3.2 the list of keys.
         """
-        if self._is_foreign(kwargs, DELETE_KEYWORDS):
-            result: dict[str, int] = self._delegated(
+        if self._mvn_is_foreign(kwargs, DELETE_KEYWORDS):
+            result: dict[str, int] = self._mvn_delegated(
                 "delete",
                 collection_name,
                 ids=ids,
@@ -205,7 +207,7 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
             )
             return result
         keys = delete_keys(ids, filter, kwargs.pop("pks", None))
-        scope = self._scope()
+        scope = self._mvn_scope()
         operation = operations.delete(
             scope,
             collection_name,
@@ -215,7 +217,7 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
             timeout=timeout,
             **kwargs,
         )
-        done = self._driver.run(operation, self._call("delete", scope, timeout, kwargs))
+        done = self._mvn_driver.run(operation, self._mvn_call("delete", scope, timeout, kwargs))
         if done.ids:
             return done.ids  # type: ignore[return-value]
         return OmitZeroDict(delete_count=done.delete_count, cost=done.cost)
@@ -262,15 +264,15 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
             "search_aggregation": search_aggregation,
             **kwargs,
         }
-        if self._is_foreign(kwargs, SEARCH_KEYWORDS):
-            result: SearchResult = self._delegated(
+        if self._mvn_is_foreign(kwargs, SEARCH_KEYWORDS):
+            result: SearchResult = self._mvn_delegated(
                 "search", collection_name, data=data, **arguments
             )
             return result
         check_collection_name(collection_name)
-        scope = self._scope()
+        scope = self._mvn_scope()
         operation = operations.search(scope, collection_name, data, arguments)
-        return self._driver.run(operation, self._call("search", scope, timeout, kwargs))
+        return self._mvn_driver.run(operation, self._mvn_call("search", scope, timeout, kwargs))
 
     def hybrid_search(
         self,
@@ -297,15 +299,17 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
             "partition_names": partition_names,
             **kwargs,
         }
-        if self._is_foreign(kwargs, HYBRID_KEYWORDS):
-            result: SearchResult = self._delegated(
+        if self._mvn_is_foreign(kwargs, HYBRID_KEYWORDS):
+            result: SearchResult = self._mvn_delegated(
                 "hybrid_search", collection_name, reqs=reqs, ranker=ranker, **arguments
             )
             return result
         check_collection_name(collection_name)
-        scope = self._scope()
+        scope = self._mvn_scope()
         operation = operations.hybrid_search(scope, collection_name, reqs, ranker, **arguments)
-        return self._driver.run(operation, self._call("hybrid_search", scope, timeout, kwargs))
+        return self._mvn_driver.run(
+            operation, self._mvn_call("hybrid_search", scope, timeout, kwargs)
+        )
 
     def query(
         self,
@@ -325,8 +329,8 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
 
         A list of dict with an attribute `extra`.
         """
-        if self._is_foreign(kwargs, QUERY_KEYWORDS):
-            result: list[dict[str, Any]] = self._delegated(
+        if self._mvn_is_foreign(kwargs, QUERY_KEYWORDS):
+            result: list[dict[str, Any]] = self._mvn_delegated(
                 "query",
                 collection_name,
                 filter=filter,
@@ -338,7 +342,7 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
             )
             return result
         keys = query_keys(filter, ids)
-        return self._query(
+        return self._mvn_query(
             collection_name, keys, filter, output_fields, timeout, partition_names, kwargs
         )
 
@@ -352,8 +356,8 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
         **kwargs: Any,
     ) -> list[dict[str, Any]]:
         """Rows by primary key: one key or a list of them. kwargs and result as in query()."""
-        if self._is_foreign(kwargs, QUERY_KEYWORDS):
-            result: list[dict[str, Any]] = self._delegated(
+        if self._mvn_is_foreign(kwargs, QUERY_KEYWORDS):
+            result: list[dict[str, Any]] = self._mvn_delegated(
                 "get",
                 collection_name,
                 ids=ids,
@@ -364,23 +368,23 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
             )
             return result
         keys = get_keys(ids)
-        return self._query(
+        return self._mvn_query(
             collection_name, keys, "", output_fields, timeout, partition_names, kwargs
         )
 
-    def _query(
+    def _mvn_query(
         self,
         collection_name: str,
         keys: list[Any] | None,
         filter: str,  # noqa: A002
         output_fields: list[str] | None,
-        timeout: float | None,
+        seconds: float | None,
         partition_names: list[str] | None,
         options: dict[str, Any],
     ) -> list[dict[str, Any]]:
         if keys is not None and not keys:
             return []
-        scope = self._scope()
+        scope = self._mvn_scope()
         operation = operations.query(
             scope,
             collection_name,
@@ -390,7 +394,7 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
             partition_names=partition_names,
             **options,
         )
-        return self._driver.run(operation, self._call("query", scope, timeout, options))
+        return self._mvn_driver.run(operation, self._mvn_call("query", scope, seconds, options))
 
     def query_iterator(
         self,
@@ -408,8 +412,8 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
         The iterator's next() returns a list of dict, [] at the end; a for loop does as well.
         `timeout` is for each request. kwargs as in query(), and iterator_cp_file.
         """
-        if self._is_foreign(kwargs, QUERY_ITERATOR_KEYWORDS):
-            result: milvus_native.iterators.QueryIterator = self._delegated(
+        if self._mvn_is_foreign(kwargs, QUERY_ITERATOR_KEYWORDS):
+            result: milvus_native.iterators.QueryIterator = self._mvn_delegated(
                 "query_iterator",
                 collection_name,
                 batch_size=batch_size,
@@ -424,7 +428,7 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
         from .iterators import query_iterator
         from .query_paging import QueryPlan
 
-        calls = IteratorCalls(self._scope(), collection_name, timeout, kwargs)
+        calls = IteratorCalls(self._mvn_scope(), collection_name, timeout, kwargs)
         plan = QueryPlan(
             batch_size=batch_size,  # type: ignore[arg-type]
             limit=limit,
@@ -433,7 +437,7 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
             partition_names=partition_names,
             options=kwargs,
         )
-        return query_iterator(self._runner(calls), calls, plan)
+        return query_iterator(self._mvn_runner(calls), calls, plan)
 
     def search_iterator(
         self,
@@ -458,10 +462,10 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
         next() returns a page; a for loop does as well. `timeout` is for each request. kwargs as
         in search().
         """
-        if self._is_foreign(kwargs, SEARCH_ITERATOR_KEYWORDS):
+        if self._mvn_is_foreign(kwargs, SEARCH_ITERATOR_KEYWORDS):
             result: (
                 milvus_native.iterators.SearchIteratorV2 | milvus_native.iterators.SearchIterator
-            ) = self._delegated(
+            ) = self._mvn_delegated(
                 "search_iterator",
                 collection_name,
                 data=data,
@@ -481,7 +485,7 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
         from .iterators import search_iterator
         from .search_paging import SearchPlan
 
-        calls = IteratorCalls(self._scope(), collection_name, timeout, kwargs)
+        calls = IteratorCalls(self._mvn_scope(), collection_name, timeout, kwargs)
         plan = SearchPlan(
             data=data,
             batch_size=batch_size,  # type: ignore[arg-type]
@@ -495,12 +499,12 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
             external_filter_func=external_filter_func,
             options=kwargs,
         )
-        return search_iterator(self._runner(calls), calls, plan)
+        return search_iterator(self._mvn_runner(calls), calls, plan)
 
-    def _runner(self, calls: IteratorCalls) -> Any:
+    def _mvn_runner(self, calls: IteratorCalls) -> Any:
         def run(step: Step) -> Any:
-            call = self._call(step.name, calls.scope, calls.timeout, step.options)
-            return self._driver.run(step.operation, call)
+            call = self._mvn_call(step.name, calls.scope, calls.timeout, step.options)
+            return self._mvn_driver.run(step.operation, call)
 
         return run
 
@@ -513,9 +517,9 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
         """Closes the connections. Calls made afterwards raise MilvusException."""
         if "_manager" in self.__dict__:
             borrow(self, "close")()
-        if self._is_made:
-            self._connection.close()
-            self._delegate.close()
+        if self._mvn_is_made:
+            self._mvn_connection.close()
+            self._mvn_delegate.close()
 
     def __enter__(self) -> MilvusClient:
         return self
@@ -529,62 +533,59 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
         self.close()
 
     def __del__(self, _warn: Any = warnings.warn, _finalizing: Any = sys.is_finalizing) -> None:
-        if "_copied_from" in self.__dict__:
+        if "_mvn_copied_from" in self.__dict__:
             return
-        connection = self.__dict__.get("_connection")  # absent when the constructor failed
+        connection = self.__dict__.get("_mvn_connection")  # absent when the constructor failed
         if connection is not None and connection.is_open and not _finalizing():
             _warn(f"unclosed {self!r}", ResourceWarning, source=self)
             self.close()
 
-    def __repr__(self) -> str:
-        return f"<MilvusClient of {self._config.address}>"
-
     def __getattr__(self, name: str) -> Any:
-        if name in DELEGATE_ATTRIBUTES and self._is_made:
-            return getattr(self._pymilvus(), name)
+        if name in DELEGATE_ATTRIBUTES and self._mvn_is_made:
+            return getattr(self._mvn_pymilvus(), name)
         return borrow(self, name)
 
-    def _connected_handler(self) -> Any:
-        if not self._is_made:
+    def _mvn_connected_handler(self) -> Any:
+        if not self._mvn_is_made:
             raise AttributeError("_handler")
-        return None if self._connection.closed else self._pymilvus()._handler
+        return None if self._mvn_connection.closed else self._mvn_pymilvus()._handler
 
-    def _handler_in_use(self) -> Any:
-        if "_handler" in self.__dict__ or not self._is_made:
+    def _mvn_handler_in_use(self) -> Any:
+        if "_handler" in self.__dict__ or not self._mvn_is_made:
             return borrow(self, "_get_connection")()
-        return self._pymilvus()._get_connection()
+        return self._mvn_pymilvus()._get_connection()
 
-    _handler = Replaceable(property(_connected_handler))
-    _get_connection = Replaceable(_handler_in_use)
+    _handler = Replaceable(property(_mvn_connected_handler))
+    _get_connection = Replaceable(_mvn_handler_in_use)
 
-    def _pymilvus(self) -> Any:
+    def _mvn_pymilvus(self) -> Any:
         """The pymilvus client, connected, with the handler for what is not native."""
-        if self._connection.closed:
+        if self._mvn_connection.closed:
             raise closed()
-        return self._delegate.get()
+        return self._mvn_delegate.get()
 
-    def _delegated(self, method: str, collection_name: str, /, **kwargs: Any) -> Any:
+    def _mvn_delegated(self, method: str, collection_name: str, /, **kwargs: Any) -> Any:
         """A whole data-plane call, done by pymilvus."""
-        self._count("delegated", method)
+        self._mvn_count("delegated", method)
         call = borrow(self, method)
-        if self._is_programs:
+        if self._mvn_is_programs:
             return call(collection_name, **kwargs)
-        scope = self._scope()
+        scope = self._mvn_scope()
         lend_timestamp(scope, collection_name)
         try:
             return call(collection_name, **kwargs)
         finally:
             learn_timestamp(scope, collection_name)
 
-    def _control(self, method: str, /, **arguments: Any) -> Any:
+    def _mvn_control(self, method: str, /, **arguments: Any) -> Any:
         row = TABLE[method]
-        if row.operation is not None and not self._all_delegated:
-            scope = self._scope()
-            call = self._call(method, scope, arguments.get("timeout"), arguments)
-            return self._driver.run(row.operation(scope, **arguments), call)
-        self._count("control", method)
+        if row.operation is not None and not self._mvn_all_delegated:
+            scope = self._mvn_scope()
+            call = self._mvn_call(method, scope, arguments.get("timeout"), arguments)
+            return self._mvn_driver.run(row.operation(scope, **arguments), call)
+        self._mvn_count("control", method)
         try:
             return borrow(self, method)(**arguments)
         finally:
-            if row.forget is not None and not self._is_programs:
-                row.forget(self._scope(), arguments)
+            if row.forget is not None and not self._mvn_is_programs:
+                row.forget(self._mvn_scope(), arguments)

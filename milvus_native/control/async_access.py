@@ -10,7 +10,7 @@ class AsyncAccess:
 
     if TYPE_CHECKING:
 
-        async def _control(self, method: str, /, **arguments: Any) -> Any: ...
+        async def _mvn_control(self, method: str, /, **arguments: Any) -> Any: ...
 
     async def create_user(
         self,
@@ -21,7 +21,7 @@ class AsyncAccess:
         **kwargs: Any,
     ) -> None:
         """Creates a user."""
-        await self._control(
+        await self._mvn_control(
             "create_user",
             user_name=user_name,
             password=password,
@@ -32,13 +32,13 @@ class AsyncAccess:
 
     async def drop_user(self, user_name: str, timeout: float | None = None, **kwargs: Any) -> None:
         """Removes a user."""
-        await self._control("drop_user", user_name=user_name, timeout=timeout, **kwargs)
+        await self._mvn_control("drop_user", user_name=user_name, timeout=timeout, **kwargs)
 
     async def update_user(
         self, user_name: str, description: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Changes the description of a user."""
-        await self._control(
+        await self._mvn_control(
             "update_user", user_name=user_name, description=description, timeout=timeout, **kwargs
         )
 
@@ -52,7 +52,7 @@ class AsyncAccess:
         **kwargs: Any,
     ) -> None:
         """Changes a user's password. This client goes on with the one it was made with."""
-        await self._control(
+        await self._mvn_control(
             "update_password",
             user_name=user_name,
             old_password=old_password,
@@ -64,14 +64,14 @@ class AsyncAccess:
 
     async def list_users(self, timeout: float | None = None, **kwargs: Any) -> list[str]:
         """Names of all users."""
-        result: list[str] = await self._control("list_users", timeout=timeout, **kwargs)
+        result: list[str] = await self._mvn_control("list_users", timeout=timeout, **kwargs)
         return result
 
     async def describe_user(
         self, user_name: str, timeout: float | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """Name, roles and description of a user; {} if there is none."""
-        result: dict[str, Any] = await self._control(
+        result: dict[str, Any] = await self._mvn_control(
             "describe_user", user_name=user_name, timeout=timeout, **kwargs
         )
         return result
@@ -80,7 +80,7 @@ class AsyncAccess:
         self, user_name: str, role_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Gives a role to a user."""
-        await self._control(
+        await self._mvn_control(
             "grant_role", user_name=user_name, role_name=role_name, timeout=timeout, **kwargs
         )
 
@@ -88,7 +88,7 @@ class AsyncAccess:
         self, user_name: str, role_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Takes a role from a user."""
-        await self._control(
+        await self._mvn_control(
             "revoke_role", user_name=user_name, role_name=role_name, timeout=timeout, **kwargs
         )
 
@@ -96,7 +96,7 @@ class AsyncAccess:
         self, role_name: str, timeout: float | None = None, description: str = "", **kwargs: Any
     ) -> None:
         """Creates a role."""
-        await self._control(
+        await self._mvn_control(
             "create_role", role_name=role_name, timeout=timeout, description=description, **kwargs
         )
 
@@ -104,7 +104,7 @@ class AsyncAccess:
         self, role_name: str, description: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Changes the description of a role."""
-        await self._control(
+        await self._mvn_control(
             "alter_role", role_name=role_name, description=description, timeout=timeout, **kwargs
         )
 
@@ -112,7 +112,7 @@ class AsyncAccess:
         self, role_name: str, force_drop: bool = False, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Removes a role; one that has privileges only with `force_drop`."""
-        await self._control(
+        await self._mvn_control(
             "drop_role", role_name=role_name, force_drop=force_drop, timeout=timeout, **kwargs
         )
 
@@ -120,14 +120,14 @@ class AsyncAccess:
         self, role_name: str, timeout: float | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """Name, description and privileges of a role."""
-        result: dict[str, Any] = await self._control(
+        result: dict[str, Any] = await self._mvn_control(
             "describe_role", role_name=role_name, timeout=timeout, **kwargs
         )
         return result
 
     async def list_roles(self, timeout: float | None = None, **kwargs: Any) -> list[str]:
         """Names of all roles."""
-        result: list[str] = await self._control("list_roles", timeout=timeout, **kwargs)
+        result: list[str] = await self._mvn_control("list_roles", timeout=timeout, **kwargs)
         return result
 
     async def grant_privilege(
@@ -141,7 +141,7 @@ class AsyncAccess:
         **kwargs: Any,
     ) -> None:
         """Gives a role a privilege on an object. See grant_privilege_v2."""
-        await self._control(
+        await self._mvn_control(
             "grant_privilege",
             role_name=role_name,
             object_type=object_type,
@@ -163,7 +163,7 @@ class AsyncAccess:
         **kwargs: Any,
     ) -> None:
         """Takes a privilege on an object from a role. See revoke_privilege_v2."""
-        await self._control(
+        await self._mvn_control(
             "revoke_privilege",
             role_name=role_name,
             object_type=object_type,
@@ -184,7 +184,7 @@ class AsyncAccess:
         **kwargs: Any,
     ) -> None:
         """Gives a role a privilege, or a group of them, on a collection ("*": all)."""
-        await self._control(
+        await self._mvn_control(
             "grant_privilege_v2",
             role_name=role_name,
             privilege=privilege,
@@ -204,7 +204,7 @@ class AsyncAccess:
         **kwargs: Any,
     ) -> None:
         """Takes a privilege, or a group of them, on a collection ("*": all) from a role."""
-        await self._control(
+        await self._mvn_control(
             "revoke_privilege_v2",
             role_name=role_name,
             privilege=privilege,
@@ -218,7 +218,7 @@ class AsyncAccess:
         self, group_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Creates an empty group of privileges."""
-        await self._control(
+        await self._mvn_control(
             "create_privilege_group", group_name=group_name, timeout=timeout, **kwargs
         )
 
@@ -226,7 +226,7 @@ class AsyncAccess:
         self, group_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Removes a group of privileges."""
-        await self._control(
+        await self._mvn_control(
             "drop_privilege_group", group_name=group_name, timeout=timeout, **kwargs
         )
 
@@ -234,7 +234,7 @@ class AsyncAccess:
         self, timeout: float | None = None, **kwargs: Any
     ) -> list[dict[str, Any]]:
         """Names and privileges of all groups."""
-        result: list[dict[str, Any]] = await self._control(
+        result: list[dict[str, Any]] = await self._mvn_control(
             "list_privilege_groups", timeout=timeout, **kwargs
         )
         return result
@@ -243,7 +243,7 @@ class AsyncAccess:
         self, group_name: str, privileges: list[str], timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Adds privileges to a group."""
-        await self._control(
+        await self._mvn_control(
             "add_privileges_to_group",
             group_name=group_name,
             privileges=privileges,
@@ -255,7 +255,7 @@ class AsyncAccess:
         self, group_name: str, privileges: list[str], timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Removes privileges from a group."""
-        await self._control(
+        await self._mvn_control(
             "remove_privileges_from_group",
             group_name=group_name,
             privileges=privileges,

@@ -12,43 +12,43 @@ class AsyncAdministration:
 
     if TYPE_CHECKING:
 
-        async def _control(self, method: str, /, **arguments: Any) -> Any: ...
-        async def _control_stream(self, method: str, /, **arguments: Any) -> Any: ...
+        async def _mvn_control(self, method: str, /, **arguments: Any) -> Any: ...
+        async def _mvn_control_stream(self, method: str, /, **arguments: Any) -> Any: ...
 
     async def create_resource_group(
         self, name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Creates a resource group."""
-        await self._control("create_resource_group", name=name, timeout=timeout, **kwargs)
+        await self._mvn_control("create_resource_group", name=name, timeout=timeout, **kwargs)
 
     async def update_resource_groups(
         self, configs: dict[str, Any], timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Changes settings of resource groups, given by name."""
-        await self._control("update_resource_groups", configs=configs, timeout=timeout, **kwargs)
+        await self._mvn_control("update_resource_groups", configs=configs, timeout=timeout, **kwargs)
 
     async def drop_resource_group(
         self, name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Removes a resource group."""
-        await self._control("drop_resource_group", name=name, timeout=timeout, **kwargs)
+        await self._mvn_control("drop_resource_group", name=name, timeout=timeout, **kwargs)
 
     async def describe_resource_group(
         self, name: str, timeout: float | None = None, **kwargs: Any
     ) -> Any:
         """ResourceGroupInfo of a resource group."""
-        return await self._control("describe_resource_group", name=name, timeout=timeout, **kwargs)
+        return await self._mvn_control("describe_resource_group", name=name, timeout=timeout, **kwargs)
 
     async def list_resource_groups(self, timeout: float | None = None, **kwargs: Any) -> list[str]:
         """Names of all resource groups."""
-        result: list[str] = await self._control("list_resource_groups", timeout=timeout, **kwargs)
+        result: list[str] = await self._mvn_control("list_resource_groups", timeout=timeout, **kwargs)
         return result
 
     async def describe_replica(
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> Any:
         """A ReplicaInfo for each replica of a loaded collection."""
-        return await self._control(
+        return await self._mvn_control(
             "describe_replica", collection_name=collection_name, timeout=timeout, **kwargs
         )
 
@@ -62,7 +62,7 @@ class AsyncAdministration:
         **kwargs: Any,
     ) -> None:
         """Moves replicas of a collection from one resource group to another."""
-        await self._control(
+        await self._mvn_control(
             "transfer_replica",
             source=source,
             target=target,
@@ -76,7 +76,7 @@ class AsyncAdministration:
         self, timeout: float | None = None, detail: bool = False, **kwargs: Any
     ) -> Any:
         """The server's version, a str; with `detail` a dict that has more of it."""
-        return await self._control("get_server_version", timeout=timeout, detail=detail, **kwargs)
+        return await self._mvn_control("get_server_version", timeout=timeout, detail=detail, **kwargs)
 
     async def run_analyzer(
         self,
@@ -94,7 +94,7 @@ class AsyncAdministration:
 
         The analyzer is given by `analyzer_params`, or it is that of a collection's field.
         """
-        return await self._control(
+        return await self._mvn_control(
             "run_analyzer",
             texts=texts,
             analyzer_params=analyzer_params,
@@ -111,7 +111,7 @@ class AsyncAdministration:
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> list[Any]:
         """A LoadedSegmentInfo for each segment of a collection that is in memory."""
-        result: list[Any] = await self._control(
+        result: list[Any] = await self._mvn_control(
             "list_loaded_segments", collection_name=collection_name, timeout=timeout, **kwargs
         )
         return result
@@ -120,7 +120,7 @@ class AsyncAdministration:
         self, collection_name: str, timeout: float | None = None, states: Any = None, **kwargs: Any
     ) -> list[Any]:
         """A SegmentInfo for each stored segment of a collection."""
-        result: list[Any] = await self._control(
+        result: list[Any] = await self._mvn_control(
             "list_persistent_segments",
             collection_name=collection_name,
             timeout=timeout,
@@ -133,7 +133,7 @@ class AsyncAdministration:
         self, collection_name: str, states: Any = None, timeout: float | None = None, **kwargs: Any
     ) -> list[Any]:
         """A SegmentInfo for each segment of a collection that is in one of `states`."""
-        result: list[Any] = await self._control(
+        result: list[Any] = await self._mvn_control(
             "list_segments",
             collection_name=collection_name,
             states=states,
@@ -153,7 +153,7 @@ class AsyncAdministration:
         **kwargs: Any,
     ) -> None:
         """Creates a snapshot of a collection."""
-        await self._control(
+        await self._mvn_control(
             "create_snapshot",
             snapshot_name=snapshot_name,
             collection_name=collection_name,
@@ -173,7 +173,7 @@ class AsyncAdministration:
         **kwargs: Any,
     ) -> None:
         """Deletes a snapshot."""
-        await self._control(
+        await self._mvn_control(
             "drop_snapshot",
             snapshot_name=snapshot_name,
             collection_name=collection_name,
@@ -190,7 +190,7 @@ class AsyncAdministration:
         **kwargs: Any,
     ) -> list[str]:
         """Names of the snapshots of a collection, or of all collections."""
-        result: list[str] = await self._control(
+        result: list[str] = await self._mvn_control(
             "list_snapshots",
             collection_name=collection_name,
             db_name=db_name,
@@ -208,7 +208,7 @@ class AsyncAdministration:
         **kwargs: Any,
     ) -> Any:
         """SnapshotInfo of a snapshot."""
-        return await self._control(
+        return await self._mvn_control(
             "describe_snapshot",
             snapshot_name=snapshot_name,
             collection_name=collection_name,
@@ -228,7 +228,7 @@ class AsyncAdministration:
         **kwargs: Any,
     ) -> int:
         """Starts restoring a snapshot into a new collection; the job's id."""
-        result: int = await self._control(
+        result: int = await self._mvn_control(
             "restore_snapshot",
             snapshot_name=snapshot_name,
             source_collection_name=source_collection_name,
@@ -244,7 +244,7 @@ class AsyncAdministration:
         self, job_id: int, timeout: float | None = None, **kwargs: Any
     ) -> Any:
         """RestoreSnapshotJobInfo of a restoring job."""
-        return await self._control(
+        return await self._mvn_control(
             "get_restore_snapshot_state", job_id=job_id, timeout=timeout, **kwargs
         )
 
@@ -256,7 +256,7 @@ class AsyncAdministration:
         **kwargs: Any,
     ) -> list[Any]:
         """A RestoreSnapshotJobInfo for each restoring job."""
-        result: list[Any] = await self._control(
+        result: list[Any] = await self._mvn_control(
             "list_restore_snapshot_jobs",
             collection_name=collection_name,
             db_name=db_name,
@@ -275,7 +275,7 @@ class AsyncAdministration:
         **kwargs: Any,
     ) -> int:
         """Keeps a snapshot's files from being collected for `ttl_seconds`; the pin's id."""
-        result: int = await self._control(
+        result: int = await self._mvn_control(
             "pin_snapshot_data",
             snapshot_name=snapshot_name,
             collection_name=collection_name,
@@ -290,23 +290,23 @@ class AsyncAdministration:
         self, pin_id: int, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Ends a pin."""
-        await self._control("unpin_snapshot_data", pin_id=pin_id, timeout=timeout, **kwargs)
+        await self._mvn_control("unpin_snapshot_data", pin_id=pin_id, timeout=timeout, **kwargs)
 
     async def add_file_resource(
         self, name: str, path: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Registers a file of the object store under a name."""
-        await self._control("add_file_resource", name=name, path=path, timeout=timeout, **kwargs)
+        await self._mvn_control("add_file_resource", name=name, path=path, timeout=timeout, **kwargs)
 
     async def remove_file_resource(
         self, name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Removes a registered file."""
-        await self._control("remove_file_resource", name=name, timeout=timeout, **kwargs)
+        await self._mvn_control("remove_file_resource", name=name, timeout=timeout, **kwargs)
 
     async def list_file_resources(self, timeout: float | None = None, **kwargs: Any) -> list[Any]:
         """A FileResourceInfo for each registered file."""
-        result: list[Any] = await self._control("list_file_resources", timeout=timeout, **kwargs)
+        result: list[Any] = await self._mvn_control("list_file_resources", timeout=timeout, **kwargs)
         return result
 
     async def refresh_external_collection(
@@ -318,7 +318,7 @@ class AsyncAdministration:
         **kwargs: Any,
     ) -> int:
         """Starts reading an external collection's source again; the job's id."""
-        result: int = await self._control(
+        result: int = await self._mvn_control(
             "refresh_external_collection",
             collection_name=collection_name,
             external_source=external_source,
@@ -332,7 +332,7 @@ class AsyncAdministration:
         self, job_id: int, timeout: float | None = None, **kwargs: Any
     ) -> Any:
         """RefreshExternalCollectionJobInfo of a refreshing job."""
-        return await self._control(
+        return await self._mvn_control(
             "get_refresh_external_collection_progress", job_id=job_id, timeout=timeout, **kwargs
         )
 
@@ -340,7 +340,7 @@ class AsyncAdministration:
         self, collection_name: str = "", timeout: float | None = None, **kwargs: Any
     ) -> list[Any]:
         """A RefreshExternalCollectionJobInfo for each refreshing job."""
-        result: list[Any] = await self._control(
+        result: list[Any] = await self._mvn_control(
             "list_refresh_external_collection_jobs",
             collection_name=collection_name,
             timeout=timeout,
@@ -357,7 +357,7 @@ class AsyncAdministration:
         **kwargs: Any,
     ) -> Any:
         """Sets the clusters between which data is replicated, and how."""
-        return await self._control(
+        return await self._mvn_control(
             "update_replicate_configuration",
             clusters=clusters,
             cross_cluster_topology=cross_cluster_topology,
@@ -368,7 +368,7 @@ class AsyncAdministration:
 
     async def get_replicate_configuration(self, timeout: float | None = None, **kwargs: Any) -> Any:
         """The current ReplicateConfiguration."""
-        return await self._control("get_replicate_configuration", timeout=timeout, **kwargs)
+        return await self._mvn_control("get_replicate_configuration", timeout=timeout, **kwargs)
 
     async def get_replicate_info(
         self,
@@ -378,7 +378,7 @@ class AsyncAdministration:
         **kwargs: Any,
     ) -> dict[str, Any]:
         """How far a channel has been replicated from a source cluster."""
-        result: dict[str, Any] = await self._control(
+        result: dict[str, Any] = await self._mvn_control(
             "get_replicate_info",
             source_cluster_id=source_cluster_id,
             target_pchannel=target_pchannel,
@@ -397,7 +397,7 @@ class AsyncAdministration:
         **kwargs: Any,
     ) -> AsyncIterator[dict[str, Any]]:
         """Generates the messages of a write-ahead log from a position on, a dict each."""
-        messages: AsyncGenerator[dict[str, Any], None] = await self._control_stream(
+        messages: AsyncGenerator[dict[str, Any], None] = await self._mvn_control_stream(
             "dump_messages",
             pchannel=pchannel,
             start_message_id=start_message_id,

@@ -10,7 +10,7 @@ class AsyncCollections:
 
     if TYPE_CHECKING:
 
-        async def _control(self, method: str, /, **arguments: Any) -> Any: ...
+        async def _mvn_control(self, method: str, /, **arguments: Any) -> Any: ...
 
     async def create_collection(
         self,
@@ -31,7 +31,7 @@ class AsyncCollections:
         Without `schema` it gets a primary key, one FLOAT_VECTOR field of `dimension`, and dynamic
         fields. With a schema it is indexed and loaded if `index_params` are given.
         """
-        await self._control(
+        await self._mvn_control(
             "create_collection",
             collection_name=collection_name,
             dimension=dimension,
@@ -50,7 +50,7 @@ class AsyncCollections:
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Deletes a collection with all its rows."""
-        await self._control(
+        await self._mvn_control(
             "drop_collection", collection_name=collection_name, timeout=timeout, **kwargs
         )
 
@@ -58,7 +58,7 @@ class AsyncCollections:
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Deletes all rows of a collection."""
-        await self._control(
+        await self._mvn_control(
             "truncate_collection", collection_name=collection_name, timeout=timeout, **kwargs
         )
 
@@ -71,7 +71,7 @@ class AsyncCollections:
         **kwargs: Any,
     ) -> None:
         """Renames a collection, and moves it to `target_db` if that is given."""
-        await self._control(
+        await self._mvn_control(
             "rename_collection",
             old_name=old_name,
             new_name=new_name,
@@ -84,7 +84,7 @@ class AsyncCollections:
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """The collection's schema and properties, as a dict."""
-        result: dict[str, Any] = await self._control(
+        result: dict[str, Any] = await self._mvn_control(
             "describe_collection", collection_name=collection_name, timeout=timeout, **kwargs
         )
         return result
@@ -93,21 +93,21 @@ class AsyncCollections:
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> bool:
         """Whether there is a collection, or an alias, of this name."""
-        result: bool = await self._control(
+        result: bool = await self._mvn_control(
             "has_collection", collection_name=collection_name, timeout=timeout, **kwargs
         )
         return result
 
     async def list_collections(self, timeout: float | None = None, **kwargs: Any) -> list[str]:
         """Names of the database's collections."""
-        result: list[str] = await self._control("list_collections", timeout=timeout, **kwargs)
+        result: list[str] = await self._mvn_control("list_collections", timeout=timeout, **kwargs)
         return result
 
     async def get_collection_stats(
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """Statistics of a collection, such as {"row_count": int}."""
-        result: dict[str, Any] = await self._control(
+        result: dict[str, Any] = await self._mvn_control(
             "get_collection_stats", collection_name=collection_name, timeout=timeout, **kwargs
         )
         return result
@@ -120,7 +120,7 @@ class AsyncCollections:
         **kwargs: Any,
     ) -> None:
         """Sets properties of a collection."""
-        await self._control(
+        await self._mvn_control(
             "alter_collection_properties",
             collection_name=collection_name,
             properties=properties,
@@ -136,7 +136,7 @@ class AsyncCollections:
         **kwargs: Any,
     ) -> None:
         """Removes properties of a collection."""
-        await self._control(
+        await self._mvn_control(
             "drop_collection_properties",
             collection_name=collection_name,
             property_keys=property_keys,
@@ -153,7 +153,7 @@ class AsyncCollections:
         **kwargs: Any,
     ) -> None:
         """Changes parameters of a field, such as max_length."""
-        await self._control(
+        await self._mvn_control(
             "alter_collection_field",
             collection_name=collection_name,
             field_name=field_name,
@@ -172,7 +172,7 @@ class AsyncCollections:
         **kwargs: Any,
     ) -> None:
         """Adds a field, which must be nullable or have a default value, to a collection."""
-        await self._control(
+        await self._mvn_control(
             "add_collection_field",
             collection_name=collection_name,
             field_name=field_name,
@@ -193,7 +193,7 @@ class AsyncCollections:
         **kwargs: Any,
     ) -> None:
         """Adds a nullable array of structs, of up to `max_capacity` elements, to a collection."""
-        await self._control(
+        await self._mvn_control(
             "add_collection_struct_field",
             collection_name=collection_name,
             field_name=field_name,
@@ -213,7 +213,7 @@ class AsyncCollections:
         **kwargs: Any,
     ) -> None:
         """Removes a field, given by name or by id, from a collection."""
-        await self._control(
+        await self._mvn_control(
             "drop_collection_field",
             collection_name=collection_name,
             field_name=field_name,
@@ -232,7 +232,7 @@ class AsyncCollections:
         **kwargs: Any,
     ) -> None:
         """Adds a field that a function fills, with its one index, to a collection."""
-        await self._control(
+        await self._mvn_control(
             "add_function_field",
             collection_name=collection_name,
             field_schema=field_schema,
@@ -246,7 +246,7 @@ class AsyncCollections:
         self, collection_name: str, function_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Removes a function and the field that it fills from a collection."""
-        await self._control(
+        await self._mvn_control(
             "drop_function_field",
             collection_name=collection_name,
             function_name=function_name,
@@ -258,7 +258,7 @@ class AsyncCollections:
         self, collection_name: str, function: Any, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Adds a function to a collection. Deprecated: see add_function_field."""
-        await self._control(
+        await self._mvn_control(
             "add_collection_function",
             collection_name=collection_name,
             function=function,
@@ -275,7 +275,7 @@ class AsyncCollections:
         **kwargs: Any,
     ) -> None:
         """Changes a function of a collection."""
-        await self._control(
+        await self._mvn_control(
             "alter_collection_function",
             collection_name=collection_name,
             function_name=function_name,
@@ -288,7 +288,7 @@ class AsyncCollections:
         self, collection_name: str, function_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Removes a function from a collection. Deprecated: see drop_function_field."""
-        await self._control(
+        await self._mvn_control(
             "drop_collection_function",
             collection_name=collection_name,
             function_name=function_name,
@@ -300,7 +300,7 @@ class AsyncCollections:
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Loads a collection into memory and waits until that is done."""
-        await self._control(
+        await self._mvn_control(
             "load_collection", collection_name=collection_name, timeout=timeout, **kwargs
         )
 
@@ -308,7 +308,7 @@ class AsyncCollections:
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Frees the memory of a loaded collection."""
-        await self._control(
+        await self._mvn_control(
             "release_collection", collection_name=collection_name, timeout=timeout, **kwargs
         )
 
@@ -320,7 +320,7 @@ class AsyncCollections:
         **kwargs: Any,
     ) -> None:
         """Loads what was added to a loaded collection by other means than inserts."""
-        await self._control(
+        await self._mvn_control(
             "refresh_load",
             collection_name=collection_name,
             partition_names=partition_names,
@@ -336,7 +336,7 @@ class AsyncCollections:
         **kwargs: Any,
     ) -> dict[str, Any]:
         """{"state": LoadState}, with "progress" (percent) while loading."""
-        result: dict[str, Any] = await self._control(
+        result: dict[str, Any] = await self._mvn_control(
             "get_load_state",
             collection_name=collection_name,
             partition_names=partition_names,

@@ -10,8 +10,8 @@ class Access:
 
     if TYPE_CHECKING:
 
-        def _control(self, method: str, /, **arguments: Any) -> Any: ...
-        def _set_token(self, token: str) -> None: ...
+        def _mvn_control(self, method: str, /, **arguments: Any) -> Any: ...
+        def _mvn_set_token(self, token: str) -> None: ...
 
     def create_user(
         self,
@@ -22,7 +22,7 @@ class Access:
         **kwargs: Any,
     ) -> None:
         """Creates a user."""
-        self._control(
+        self._mvn_control(
             "create_user",
             user_name=user_name,
             password=password,
@@ -33,13 +33,13 @@ class Access:
 
     def drop_user(self, user_name: str, timeout: float | None = None, **kwargs: Any) -> None:
         """Removes a user."""
-        self._control("drop_user", user_name=user_name, timeout=timeout, **kwargs)
+        self._mvn_control("drop_user", user_name=user_name, timeout=timeout, **kwargs)
 
     def update_user(
         self, user_name: str, description: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Changes the description of a user."""
-        self._control(
+        self._mvn_control(
             "update_user", user_name=user_name, description=description, timeout=timeout, **kwargs
         )
 
@@ -54,7 +54,7 @@ class Access:
         **kwargs: Any,
     ) -> None:
         """Changes a user's password; with `reset_connection` this client uses it from now on."""
-        self._control(
+        self._mvn_control(
             "update_password",
             user_name=user_name,
             old_password=old_password,
@@ -65,18 +65,18 @@ class Access:
             **kwargs,
         )
         if reset_connection:
-            self._set_token(f"{user_name}:{new_password}")
+            self._mvn_set_token(f"{user_name}:{new_password}")
 
     def list_users(self, timeout: float | None = None, **kwargs: Any) -> list[str]:
         """Names of all users."""
-        result: list[str] = self._control("list_users", timeout=timeout, **kwargs)
+        result: list[str] = self._mvn_control("list_users", timeout=timeout, **kwargs)
         return result
 
     def describe_user(
         self, user_name: str, timeout: float | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """Name, roles and description of a user; {} if there is none."""
-        result: dict[str, Any] = self._control(
+        result: dict[str, Any] = self._mvn_control(
             "describe_user", user_name=user_name, timeout=timeout, **kwargs
         )
         return result
@@ -85,7 +85,7 @@ class Access:
         self, user_name: str, role_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Gives a role to a user."""
-        self._control(
+        self._mvn_control(
             "grant_role", user_name=user_name, role_name=role_name, timeout=timeout, **kwargs
         )
 
@@ -93,7 +93,7 @@ class Access:
         self, user_name: str, role_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Takes a role from a user."""
-        self._control(
+        self._mvn_control(
             "revoke_role", user_name=user_name, role_name=role_name, timeout=timeout, **kwargs
         )
 
@@ -101,7 +101,7 @@ class Access:
         self, role_name: str, timeout: float | None = None, description: str = "", **kwargs: Any
     ) -> None:
         """Creates a role."""
-        self._control(
+        self._mvn_control(
             "create_role", role_name=role_name, timeout=timeout, description=description, **kwargs
         )
 
@@ -109,7 +109,7 @@ class Access:
         self, role_name: str, description: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Changes the description of a role."""
-        self._control(
+        self._mvn_control(
             "alter_role", role_name=role_name, description=description, timeout=timeout, **kwargs
         )
 
@@ -117,7 +117,7 @@ class Access:
         self, role_name: str, force_drop: bool = False, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Removes a role; one that has privileges only with `force_drop`."""
-        self._control(
+        self._mvn_control(
             "drop_role", role_name=role_name, force_drop=force_drop, timeout=timeout, **kwargs
         )
 
@@ -125,14 +125,14 @@ class Access:
         self, role_name: str, timeout: float | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """Name, description and privileges of a role."""
-        result: dict[str, Any] = self._control(
+        result: dict[str, Any] = self._mvn_control(
             "describe_role", role_name=role_name, timeout=timeout, **kwargs
         )
         return result
 
     def list_roles(self, timeout: float | None = None, **kwargs: Any) -> list[str]:
         """Names of all roles."""
-        result: list[str] = self._control("list_roles", timeout=timeout, **kwargs)
+        result: list[str] = self._mvn_control("list_roles", timeout=timeout, **kwargs)
         return result
 
     def grant_privilege(
@@ -146,7 +146,7 @@ class Access:
         **kwargs: Any,
     ) -> None:
         """Gives a role a privilege on an object. See grant_privilege_v2."""
-        self._control(
+        self._mvn_control(
             "grant_privilege",
             role_name=role_name,
             object_type=object_type,
@@ -168,7 +168,7 @@ class Access:
         **kwargs: Any,
     ) -> None:
         """Takes a privilege on an object from a role. See revoke_privilege_v2."""
-        self._control(
+        self._mvn_control(
             "revoke_privilege",
             role_name=role_name,
             object_type=object_type,
@@ -189,7 +189,7 @@ class Access:
         **kwargs: Any,
     ) -> None:
         """Gives a role a privilege, or a group of them, on a collection ("*": all)."""
-        self._control(
+        self._mvn_control(
             "grant_privilege_v2",
             role_name=role_name,
             privilege=privilege,
@@ -209,7 +209,7 @@ class Access:
         **kwargs: Any,
     ) -> None:
         """Takes a privilege, or a group of them, on a collection ("*": all) from a role."""
-        self._control(
+        self._mvn_control(
             "revoke_privilege_v2",
             role_name=role_name,
             privilege=privilege,
@@ -223,19 +223,19 @@ class Access:
         self, group_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Creates an empty group of privileges."""
-        self._control("create_privilege_group", group_name=group_name, timeout=timeout, **kwargs)
+        self._mvn_control("create_privilege_group", group_name=group_name, timeout=timeout, **kwargs)
 
     def drop_privilege_group(
         self, group_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Removes a group of privileges."""
-        self._control("drop_privilege_group", group_name=group_name, timeout=timeout, **kwargs)
+        self._mvn_control("drop_privilege_group", group_name=group_name, timeout=timeout, **kwargs)
 
     def list_privilege_groups(
         self, timeout: float | None = None, **kwargs: Any
     ) -> list[dict[str, Any]]:
         """Names and privileges of all groups."""
-        result: list[dict[str, Any]] = self._control(
+        result: list[dict[str, Any]] = self._mvn_control(
             "list_privilege_groups", timeout=timeout, **kwargs
         )
         return result
@@ -244,7 +244,7 @@ class Access:
         self, group_name: str, privileges: list[str], timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Adds privileges to a group."""
-        self._control(
+        self._mvn_control(
             "add_privileges_to_group",
             group_name=group_name,
             privileges=privileges,
@@ -256,7 +256,7 @@ class Access:
         self, group_name: str, privileges: list[str], timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Removes privileges from a group."""
-        self._control(
+        self._mvn_control(
             "remove_privileges_from_group",
             group_name=group_name,
             privileges=privileges,

@@ -11,34 +11,34 @@ class Administration:
 
     if TYPE_CHECKING:
 
-        def _control(self, method: str, /, **arguments: Any) -> Any: ...
+        def _mvn_control(self, method: str, /, **arguments: Any) -> Any: ...
 
     def create_resource_group(self, name: str, timeout: float | None = None, **kwargs: Any) -> None:
         """Creates a resource group."""
-        self._control("create_resource_group", name=name, timeout=timeout, **kwargs)
+        self._mvn_control("create_resource_group", name=name, timeout=timeout, **kwargs)
 
     def update_resource_groups(self, configs: dict[str, Any], timeout: float | None = None) -> None:
         """Changes settings of resource groups, given by name."""
-        self._control("update_resource_groups", configs=configs, timeout=timeout)
+        self._mvn_control("update_resource_groups", configs=configs, timeout=timeout)
 
     def drop_resource_group(self, name: str, timeout: float | None = None) -> None:
         """Removes a resource group."""
-        self._control("drop_resource_group", name=name, timeout=timeout)
+        self._mvn_control("drop_resource_group", name=name, timeout=timeout)
 
     def describe_resource_group(self, name: str, timeout: float | None = None) -> Any:
         """ResourceGroupInfo of a resource group."""
-        return self._control("describe_resource_group", name=name, timeout=timeout)
+        return self._mvn_control("describe_resource_group", name=name, timeout=timeout)
 
     def list_resource_groups(self, timeout: float | None = None) -> list[str]:
         """Names of all resource groups."""
-        result: list[str] = self._control("list_resource_groups", timeout=timeout)
+        result: list[str] = self._mvn_control("list_resource_groups", timeout=timeout)
         return result
 
     def describe_replica(
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> Any:
         """A ReplicaInfo for each replica of a loaded collection."""
-        return self._control(
+        return self._mvn_control(
             "describe_replica", collection_name=collection_name, timeout=timeout, **kwargs
         )
 
@@ -51,7 +51,7 @@ class Administration:
         timeout: float | None = None,
     ) -> None:
         """Moves replicas of a collection from one resource group to another."""
-        self._control(
+        self._mvn_control(
             "transfer_replica",
             source_group=source_group,
             target_group=target_group,
@@ -64,7 +64,7 @@ class Administration:
         self, timeout: float | None = None, detail: bool = False, **kwargs: Any
     ) -> Any:
         """The server's version, a str; with `detail` a dict that has more of it."""
-        return self._control("get_server_version", timeout=timeout, detail=detail, **kwargs)
+        return self._mvn_control("get_server_version", timeout=timeout, detail=detail, **kwargs)
 
     def run_analyzer(
         self,
@@ -81,7 +81,7 @@ class Administration:
 
         The analyzer is given by `analyzer_params`, or it is that of a collection's field.
         """
-        return self._control(
+        return self._mvn_control(
             "run_analyzer",
             texts=texts,
             analyzer_params=analyzer_params,
@@ -97,7 +97,7 @@ class Administration:
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> list[Any]:
         """A LoadedSegmentInfo for each segment of a collection that is in memory."""
-        result: list[Any] = self._control(
+        result: list[Any] = self._mvn_control(
             "list_loaded_segments", collection_name=collection_name, timeout=timeout, **kwargs
         )
         return result
@@ -106,7 +106,7 @@ class Administration:
         self, collection_name: str, timeout: float | None = None, states: Any = None, **kwargs: Any
     ) -> list[Any]:
         """A SegmentInfo for each stored segment of a collection."""
-        result: list[Any] = self._control(
+        result: list[Any] = self._mvn_control(
             "list_persistent_segments",
             collection_name=collection_name,
             timeout=timeout,
@@ -119,7 +119,7 @@ class Administration:
         self, collection_name: str, states: Any = None, timeout: float | None = None, **kwargs: Any
     ) -> list[Any]:
         """A SegmentInfo for each segment of a collection that is in one of `states`."""
-        result: list[Any] = self._control(
+        result: list[Any] = self._mvn_control(
             "list_segments",
             collection_name=collection_name,
             states=states,
@@ -139,7 +139,7 @@ class Administration:
         **kwargs: Any,
     ) -> None:
         """Creates a snapshot of a collection."""
-        self._control(
+        self._mvn_control(
             "create_snapshot",
             snapshot_name=snapshot_name,
             collection_name=collection_name,
@@ -159,7 +159,7 @@ class Administration:
         **kwargs: Any,
     ) -> None:
         """Deletes a snapshot."""
-        self._control(
+        self._mvn_control(
             "drop_snapshot",
             snapshot_name=snapshot_name,
             collection_name=collection_name,
@@ -176,7 +176,7 @@ class Administration:
         **kwargs: Any,
     ) -> list[str]:
         """Names of the snapshots of a collection, or of all collections."""
-        result: list[str] = self._control(
+        result: list[str] = self._mvn_control(
             "list_snapshots",
             collection_name=collection_name,
             db_name=db_name,
@@ -194,7 +194,7 @@ class Administration:
         **kwargs: Any,
     ) -> Any:
         """SnapshotInfo of a snapshot."""
-        return self._control(
+        return self._mvn_control(
             "describe_snapshot",
             snapshot_name=snapshot_name,
             collection_name=collection_name,
@@ -214,7 +214,7 @@ class Administration:
         **kwargs: Any,
     ) -> int:
         """Starts restoring a snapshot into a new collection; the job's id."""
-        result: int = self._control(
+        result: int = self._mvn_control(
             "restore_snapshot",
             snapshot_name=snapshot_name,
             source_collection_name=source_collection_name,
@@ -230,7 +230,7 @@ class Administration:
         self, job_id: int, timeout: float | None = None, **kwargs: Any
     ) -> Any:
         """RestoreSnapshotJobInfo of a restoring job."""
-        return self._control("get_restore_snapshot_state", job_id=job_id, timeout=timeout, **kwargs)
+        return self._mvn_control("get_restore_snapshot_state", job_id=job_id, timeout=timeout, **kwargs)
 
     def list_restore_snapshot_jobs(
         self,
@@ -240,7 +240,7 @@ class Administration:
         **kwargs: Any,
     ) -> list[Any]:
         """A RestoreSnapshotJobInfo for each restoring job."""
-        result: list[Any] = self._control(
+        result: list[Any] = self._mvn_control(
             "list_restore_snapshot_jobs",
             collection_name=collection_name,
             db_name=db_name,
@@ -259,7 +259,7 @@ class Administration:
         **kwargs: Any,
     ) -> int:
         """Keeps a snapshot's files from being collected for `ttl_seconds`; the pin's id."""
-        result: int = self._control(
+        result: int = self._mvn_control(
             "pin_snapshot_data",
             snapshot_name=snapshot_name,
             collection_name=collection_name,
@@ -272,21 +272,21 @@ class Administration:
 
     def unpin_snapshot_data(self, pin_id: int, timeout: float | None = None, **kwargs: Any) -> None:
         """Ends a pin."""
-        self._control("unpin_snapshot_data", pin_id=pin_id, timeout=timeout, **kwargs)
+        self._mvn_control("unpin_snapshot_data", pin_id=pin_id, timeout=timeout, **kwargs)
 
     def add_file_resource(
         self, name: str, path: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Registers a file of the object store under a name."""
-        self._control("add_file_resource", name=name, path=path, timeout=timeout, **kwargs)
+        self._mvn_control("add_file_resource", name=name, path=path, timeout=timeout, **kwargs)
 
     def remove_file_resource(self, name: str, timeout: float | None = None, **kwargs: Any) -> None:
         """Removes a registered file."""
-        self._control("remove_file_resource", name=name, timeout=timeout, **kwargs)
+        self._mvn_control("remove_file_resource", name=name, timeout=timeout, **kwargs)
 
     def list_file_resources(self, timeout: float | None = None, **kwargs: Any) -> list[Any]:
         """A FileResourceInfo for each registered file."""
-        result: list[Any] = self._control("list_file_resources", timeout=timeout, **kwargs)
+        result: list[Any] = self._mvn_control("list_file_resources", timeout=timeout, **kwargs)
         return result
 
     def refresh_external_collection(
@@ -298,7 +298,7 @@ class Administration:
         **kwargs: Any,
     ) -> int:
         """Starts reading an external collection's source again; the job's id."""
-        result: int = self._control(
+        result: int = self._mvn_control(
             "refresh_external_collection",
             collection_name=collection_name,
             external_source=external_source,
@@ -312,7 +312,7 @@ class Administration:
         self, job_id: int, timeout: float | None = None, **kwargs: Any
     ) -> Any:
         """RefreshExternalCollectionJobInfo of a refreshing job."""
-        return self._control(
+        return self._mvn_control(
             "get_refresh_external_collection_progress", job_id=job_id, timeout=timeout, **kwargs
         )
 
@@ -320,7 +320,7 @@ class Administration:
         self, collection_name: str = "", timeout: float | None = None, **kwargs: Any
     ) -> list[Any]:
         """A RefreshExternalCollectionJobInfo for each refreshing job."""
-        result: list[Any] = self._control(
+        result: list[Any] = self._mvn_control(
             "list_refresh_external_collection_jobs",
             collection_name=collection_name,
             timeout=timeout,
@@ -337,7 +337,7 @@ class Administration:
         **kwargs: Any,
     ) -> Any:
         """Sets the clusters between which data is replicated, and how."""
-        return self._control(
+        return self._mvn_control(
             "update_replicate_configuration",
             clusters=clusters,
             cross_cluster_topology=cross_cluster_topology,
@@ -348,7 +348,7 @@ class Administration:
 
     def get_replicate_configuration(self, timeout: float | None = None, **kwargs: Any) -> Any:
         """The current ReplicateConfiguration."""
-        return self._control("get_replicate_configuration", timeout=timeout, **kwargs)
+        return self._mvn_control("get_replicate_configuration", timeout=timeout, **kwargs)
 
     def get_replicate_info(
         self,
@@ -358,7 +358,7 @@ class Administration:
         **kwargs: Any,
     ) -> dict[str, Any]:
         """How far a channel has been replicated from a source cluster."""
-        result: dict[str, Any] = self._control(
+        result: dict[str, Any] = self._mvn_control(
             "get_replicate_info",
             source_cluster_id=source_cluster_id,
             target_pchannel=target_pchannel,
@@ -377,7 +377,7 @@ class Administration:
         **kwargs: Any,
     ) -> Iterator[dict[str, Any]]:
         """Generates the messages of a write-ahead log from a position on, a dict each."""
-        messages: Iterator[dict[str, Any]] = self._control(
+        messages: Iterator[dict[str, Any]] = self._mvn_control(
             "dump_messages",
             pchannel=pchannel,
             start_message_id=start_message_id,

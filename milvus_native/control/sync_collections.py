@@ -10,7 +10,7 @@ class Collections:
 
     if TYPE_CHECKING:
 
-        def _control(self, method: str, /, **arguments: Any) -> Any: ...
+        def _mvn_control(self, method: str, /, **arguments: Any) -> Any: ...
 
     def create_collection(
         self,
@@ -31,7 +31,7 @@ class Collections:
         Without `schema` it gets a primary key, one FLOAT_VECTOR field of `dimension`, and dynamic
         fields. With a schema it is indexed and loaded if `index_params` are given.
         """
-        self._control(
+        self._mvn_control(
             "create_collection",
             collection_name=collection_name,
             dimension=dimension,
@@ -50,13 +50,13 @@ class Collections:
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Deletes a collection with all its rows."""
-        self._control("drop_collection", collection_name=collection_name, timeout=timeout, **kwargs)
+        self._mvn_control("drop_collection", collection_name=collection_name, timeout=timeout, **kwargs)
 
     def truncate_collection(
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Deletes all rows of a collection."""
-        self._control(
+        self._mvn_control(
             "truncate_collection", collection_name=collection_name, timeout=timeout, **kwargs
         )
 
@@ -69,7 +69,7 @@ class Collections:
         **kwargs: Any,
     ) -> None:
         """Renames a collection, and moves it to `target_db` if that is given."""
-        self._control(
+        self._mvn_control(
             "rename_collection",
             old_name=old_name,
             new_name=new_name,
@@ -82,7 +82,7 @@ class Collections:
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """The collection's schema and properties, as a dict."""
-        result: dict[str, Any] = self._control(
+        result: dict[str, Any] = self._mvn_control(
             "describe_collection", collection_name=collection_name, timeout=timeout, **kwargs
         )
         return result
@@ -91,21 +91,21 @@ class Collections:
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> bool:
         """Whether there is a collection, or an alias, of this name."""
-        result: bool = self._control(
+        result: bool = self._mvn_control(
             "has_collection", collection_name=collection_name, timeout=timeout, **kwargs
         )
         return result
 
     def list_collections(self, **kwargs: Any) -> list[str]:
         """Names of the database's collections."""
-        result: list[str] = self._control("list_collections", **kwargs)
+        result: list[str] = self._mvn_control("list_collections", **kwargs)
         return result
 
     def get_collection_stats(
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """Statistics of a collection, such as {"row_count": int}."""
-        result: dict[str, Any] = self._control(
+        result: dict[str, Any] = self._mvn_control(
             "get_collection_stats", collection_name=collection_name, timeout=timeout, **kwargs
         )
         return result
@@ -118,7 +118,7 @@ class Collections:
         **kwargs: Any,
     ) -> None:
         """Sets properties of a collection."""
-        self._control(
+        self._mvn_control(
             "alter_collection_properties",
             collection_name=collection_name,
             properties=properties,
@@ -134,7 +134,7 @@ class Collections:
         **kwargs: Any,
     ) -> None:
         """Removes properties of a collection."""
-        self._control(
+        self._mvn_control(
             "drop_collection_properties",
             collection_name=collection_name,
             property_keys=property_keys,
@@ -151,7 +151,7 @@ class Collections:
         **kwargs: Any,
     ) -> None:
         """Changes parameters of a field, such as max_length."""
-        self._control(
+        self._mvn_control(
             "alter_collection_field",
             collection_name=collection_name,
             field_name=field_name,
@@ -170,7 +170,7 @@ class Collections:
         **kwargs: Any,
     ) -> None:
         """Adds a field, which must be nullable or have a default value, to a collection."""
-        self._control(
+        self._mvn_control(
             "add_collection_field",
             collection_name=collection_name,
             field_name=field_name,
@@ -191,7 +191,7 @@ class Collections:
         **kwargs: Any,
     ) -> None:
         """Adds a nullable array of structs, of up to `max_capacity` elements, to a collection."""
-        self._control(
+        self._mvn_control(
             "add_collection_struct_field",
             collection_name=collection_name,
             field_name=field_name,
@@ -211,7 +211,7 @@ class Collections:
         **kwargs: Any,
     ) -> None:
         """Removes a field, given by name or by id, from a collection."""
-        self._control(
+        self._mvn_control(
             "drop_collection_field",
             collection_name=collection_name,
             field_name=field_name,
@@ -230,7 +230,7 @@ class Collections:
         **kwargs: Any,
     ) -> None:
         """Adds a field that a function fills, with its one index, to a collection."""
-        self._control(
+        self._mvn_control(
             "add_function_field",
             collection_name=collection_name,
             field_schema=field_schema,
@@ -244,7 +244,7 @@ class Collections:
         self, collection_name: str, function_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Removes a function and the field that it fills from a collection."""
-        self._control(
+        self._mvn_control(
             "drop_function_field",
             collection_name=collection_name,
             function_name=function_name,
@@ -256,7 +256,7 @@ class Collections:
         self, collection_name: str, function: Any, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Adds a function to a collection. Deprecated: see add_function_field."""
-        self._control(
+        self._mvn_control(
             "add_collection_function",
             collection_name=collection_name,
             function=function,
@@ -273,7 +273,7 @@ class Collections:
         **kwargs: Any,
     ) -> None:
         """Changes a function of a collection."""
-        self._control(
+        self._mvn_control(
             "alter_collection_function",
             collection_name=collection_name,
             function_name=function_name,
@@ -286,7 +286,7 @@ class Collections:
         self, collection_name: str, function_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Removes a function from a collection. Deprecated: see drop_function_field."""
-        self._control(
+        self._mvn_control(
             "drop_collection_function",
             collection_name=collection_name,
             function_name=function_name,
@@ -298,13 +298,13 @@ class Collections:
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Loads a collection into memory and waits until that is done."""
-        self._control("load_collection", collection_name=collection_name, timeout=timeout, **kwargs)
+        self._mvn_control("load_collection", collection_name=collection_name, timeout=timeout, **kwargs)
 
     def release_collection(
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Frees the memory of a loaded collection."""
-        self._control(
+        self._mvn_control(
             "release_collection", collection_name=collection_name, timeout=timeout, **kwargs
         )
 
@@ -312,7 +312,7 @@ class Collections:
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Loads what was added to a loaded collection by other means than inserts."""
-        self._control("refresh_load", collection_name=collection_name, timeout=timeout, **kwargs)
+        self._mvn_control("refresh_load", collection_name=collection_name, timeout=timeout, **kwargs)
 
     def get_load_state(
         self,
@@ -322,7 +322,7 @@ class Collections:
         **kwargs: Any,
     ) -> dict[str, Any]:
         """{"state": LoadState}, with "progress" (percent) while loading."""
-        result: dict[str, Any] = self._control(
+        result: dict[str, Any] = self._mvn_control(
             "get_load_state",
             collection_name=collection_name,
             partition_name=partition_name,

@@ -87,7 +87,7 @@ def test_one_leader_among_threads() -> None:
 def test_handshake_that_its_own_thread_has_interrupted(server: RecordingServer) -> None:
     """A call from a signal handler cannot wait for the handshake below it on the stack."""
     with MilvusClient(server.uri) as client:
-        link = client._connection.link()
+        link = client._mvn_connection.link()
         link.headers = None
         flight, leads = _HANDSHAKES.join(link)
         assert leads

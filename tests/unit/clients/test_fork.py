@@ -113,7 +113,7 @@ def test_locks_and_flights_of_other_threads(server: RecordingServer, client: Mil
     flights = Flights()
     flights.join("key")
     client.get("things", [1])
-    pool = client._connection.link().transport
+    pool = client._mvn_connection.link().transport
     held = threading.Event()
     release = threading.Event()
 

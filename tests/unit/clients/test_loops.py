@@ -30,10 +30,10 @@ def test_one_run_after_another(server: RecordingServer) -> None:
     client = AsyncMilvusClient(server.uri)
     for _ in range(5):
         asyncio.run(use(client))
-    assert len(client._connection._links) == 1  # those of closed loops are gone
+    assert len(client._mvn_connection._links) == 1  # those of closed loops are gone
     assert server.count("Connect") == 5
     asyncio.run(client.close())
-    assert not client._connection._links
+    assert not client._mvn_connection._links
 
 
 def test_loops_in_threads(server: RecordingServer) -> None:
@@ -190,8 +190,8 @@ async def test_the_loop_turns_between_slices(async_client: AsyncMilvusClient) ->
         return request
 
     counter = asyncio.create_task(count())
-    call = async_client._call("insert_rows", async_client._scope(), None, {})
-    assert await async_client._driver.run(operation(), call) == b"request"
+    call = async_client._mvn_call("insert_rows", async_client._mvn_scope(), None, {})
+    assert await async_client._mvn_driver.run(operation(), call) == b"request"
     counter.cancel()
     assert seen == sorted(set(seen))
     assert len(seen) == 10

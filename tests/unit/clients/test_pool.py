@@ -98,7 +98,7 @@ def test_waiting_for_a_connection_counts(
         first.join(60)
         last.join(60)
         assert server.count("Query") == 2
-        assert not client._connection.link().transport._waiting  # type: ignore[attr-defined]
+        assert not client._mvn_connection.link().transport._waiting  # type: ignore[attr-defined]
 
 
 def test_connection_that_ended_while_idle(server: RecordingServer) -> None:
@@ -124,7 +124,7 @@ def test_long_idle_connection_is_asked(
         for _ in range(3):
             client.insert("things", replies.ROW)
         assert client.stats()["open_connections"] == 1
-        [connection] = client._connection.link().transport._all  # type: ignore[attr-defined]
+        [connection] = client._mvn_connection.link().transport._all  # type: ignore[attr-defined]
         assert connection.wire.rpc.pings_answered == (connection.calls - 1 if answers else 0)
     assert server.count("Insert") == 3
 
@@ -138,7 +138,7 @@ async def test_long_idle_channel_is_asked(
         monkeypatch.setattr(native_aio, "IDLE_ANSWER", 0.0)
     async with AsyncMilvusClient(server.uri, transport="native") as client:
         await query(client)
-        transport: Any = client._connection.link().transport
+        transport: Any = client._mvn_connection.link().transport
         [first] = transport._channels
         first.doubtful_at = 0.0
         rows = await asyncio.gather(*(query(client) for _ in range(10)))
@@ -156,7 +156,7 @@ def test_loop_that_stood_still_meanwhile(server: RecordingServer) -> None:
         loop.run_until_complete(query(client))
 
         async def later() -> None:
-            transport: Any = client._connection.link().transport
+            transport: Any = client._mvn_connection.link().transport
             [channel] = transport._channels
             assert channel._timer is not None  # it has not run
             channel.doubtful_at -= 2 * native_aio.IDLE_CHECK
