@@ -77,15 +77,31 @@ class AsyncMilvusClient(
         dedicated = kwargs.get("dedicated", False)
         super().__init__(uri, user, password, db_name, token, kwargs)
         self._timeout = timeout  # by pymilvus's name, for its code
-        self._mvn_connection: AsyncConnection = AsyncConnection(
-            self._config, self._mvn_transport_name, timeout, self._mvn_observer
-        )
-        self._mvn_driver = AsyncDriver(self._mvn_connection)
-        self._mvn_sync_delegate = delegates.SyncDelegate(self._config, timeout)
+        self._mvn_begin()
         if self._mvn_is_programs:
             delegates.original(self._THEIRS).__init__(
                 self, uri, user, password, db_name, token, timeout, dedicated=dedicated, **kwargs
             )
+
+    def _mvn_begin(self) -> None:
+        self._mvn_connection: AsyncConnection = AsyncConnection(
+            self._config, self._mvn_transport_name, self._timeout, self._mvn_observer
+        )
+        self._mvn_driver = AsyncDriver(self._mvn_connection)
+        self._mvn_sync_delegate = delegates.SyncDelegate(self._config, self._timeout)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what is connected: a deep copy, or one that was pickled, connects by itself.
+
+        pymilvus's async clients can be copied so as long as nothing is connected.
+        """
+        left = {"_mvn_connection", "_mvn_driver", "_mvn_known_scope", "_mvn_sync_delegate"}
+        return {name: value for name, value in vars(self).items() if name not in left}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if self._mvn_is_made:
+            self._mvn_begin()
 
     async def insert(
         self,

@@ -43,6 +43,7 @@ class BaseClient:
 
     _THEIRS: ClassVar[str]  # name of the class in pymilvus
     _mvn_connection: Connection
+    _mvn_known_scope: Scope | None = None
 
     # Whether pymilvus does the data plane as well, and whether it does so with what the program
     # has put in the place of the connection. A client made without its constructor has nothing
@@ -70,7 +71,6 @@ class BaseClient:
         self._config = ConnectionConfig.from_uri(uri, token=token, db_name=db_name, **options)
         self._mvn_transport_name = transport.choose(name, self._config)
         self._mvn_observer = observer(self._config.address, on_call, tracing)
-        self._mvn_known_scope: Scope | None = None
         self._mvn_counts: dict[str, dict[str, int]] = {"delegated": {}, "control": {}}
         self._mvn_is_made = True
         self._mvn_made_programs = machinery_is_replaced() or is_overridden(

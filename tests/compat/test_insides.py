@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import gc
 import inspect
+import pickle
+from collections.abc import Callable
 from typing import Any, get_type_hints
 from unittest.mock import AsyncMock, MagicMock, patch
 
@@ -253,3 +255,35 @@ async def test_a_copy_of_the_async_client(lite_server: servers.Server) -> None:
         del twin
         gc.collect()
         assert await client.has_collection("things") is False
+
+
+def pickled(client: AsyncMilvusClient) -> AsyncMilvusClient:
+    made: AsyncMilvusClient = pickle.loads(pickle.dumps(client))
+    return made
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, pickled])
+async def test_a_deep_copy_of_the_async_client_connects_by_itself(
+    lite_server: servers.Server, duplicate: Callable[[AsyncMilvusClient], AsyncMilvusClient]
+) -> None:
+    first = AsyncMilvusClient(lite_server.uri, token="a:b", retry_writes=True)
+    before = duplicate(first)
+    async with first:
+        assert await first.has_collection("things") is False
+        after = duplicate(first)
+    for client in (before, after):
+        assert type(client) is AsyncMilvusClient
+        assert client._config == first._config
+        assert client.stats()["open_connections"] == 0
+        async with client:
+            assert await client.has_collection("things") is False
+            with pytest.raises(pymilvus.MilvusException, match="things"):
+                await client.query("things", "id > 0")
+    with pytest.raises(pymilvus.MilvusException, match="should create connection first"):
+        await first.has_collection("things")
+
+
+def test_a_deep_copy_of_a_client_without_its_constructor() -> None:
+    client = AsyncMilvusClient.__new__(AsyncMilvusClient)
+    client.note = ["mine"]  # type: ignore[attr-defined]
+    assert vars(copy.deepcopy(client)) == {"note": ["mine"]}
