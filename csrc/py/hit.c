@@ -232,16 +232,22 @@ static PyObject *hit_to_dict(PyObject *self, PyObject *Py_UNUSED(ignored))
     return Py_NewRef(self);
 }
 
-/* (Hit.__new__, (type,), (__dict__, {"_pk_name": name}), None, items): the second state is what
- * pickle and copy set by setattr. copyreg.__newobj__ would not do, since pickle wants its class to be
- * the object's __class__. */
+/* (Hit, (), (__dict__, {"_pk_name": name}), None, items): the second state is what pickle and copy
+ * set by setattr. copyreg.__newobj__ would not do, since pickle wants its class to be the object's
+ * __class__; nor would Hit.__new__, whose module YAML asks for. A subclass may want arguments. */
 static PyObject *hit_reduce_ex(PyObject *self, PyObject *Py_UNUSED(protocol))
 {
-    PyObject *make = NULL, *items = NULL, *iterator = NULL;
+    PyObject *make = NULL, *arguments = NULL, *items = NULL, *iterator = NULL;
     PyObject *pk_name = pk_name_of(self), *attributes = NULL, *result = NULL;
 
-    make = PyObject_GetAttrString((PyObject *)state_of(self)->hit_type, "__new__");
-    if (make == NULL) {
+    if (Py_IS_TYPE(self, state_of(self)->hit_type)) {
+        make = Py_NewRef(Py_TYPE(self));
+        arguments = PyTuple_New(0);
+    } else {
+        make = PyObject_GetAttrString((PyObject *)state_of(self)->hit_type, "__new__");
+        arguments = PyTuple_Pack(1, Py_TYPE(self));
+    }
+    if (make == NULL || arguments == NULL) {
         goto done;
     }
     items = PyDict_Items(self);
@@ -256,12 +262,13 @@ static PyObject *hit_reduce_ex(PyObject *self, PyObject *Py_UNUSED(protocol))
     if (attributes == NULL) {
         goto done;
     }
-    result = Py_BuildValue("O(O)(O{sO})OO", make, (PyObject *)Py_TYPE(self), attributes,
-                           "_pk_name", pk_name, Py_None, iterator);
+    result = Py_BuildValue("OO(O{sO})OO", make, arguments, attributes, "_pk_name", pk_name,
+                           Py_None, iterator);
 done:
     Py_DECREF(pk_name);
     Py_XDECREF(attributes);
     Py_XDECREF(make);
+    Py_XDECREF(arguments);
     Py_XDECREF(items);
     Py_XDECREF(iterator);
     return result;

@@ -6,6 +6,7 @@ import copy
 import pickle
 import subprocess
 import sys
+from importlib import import_module
 from typing import Any
 
 import pymilvus
@@ -87,6 +88,22 @@ def test_copies_are_ours(result: Any, _theirs: type) -> None:
         if isinstance(result, (list, dict)):
             assert other == result
             assert repr(other) == repr(result)
+
+
+@pytest.mark.parametrize(("result", "_theirs"), PAIRS, ids=IDS)
+def test_what_makes_copies_is_found_by_its_name(result: Any, _theirs: type) -> None:
+    """YAML writes that down."""
+    make = result.__reduce_ex__(2)[0]
+    assert getattr(import_module(make.__module__), make.__name__) is make
+
+
+def test_copy_of_a_subclass_that_wants_arguments() -> None:
+    class Mine(Hit):
+        def __init__(self, id: int) -> None:  # noqa: A002
+            super().__init__({"id": id})
+
+    twin = copy.copy(Mine(3))
+    assert (type(twin), twin) == (Mine, {"id": 3})
 
 
 @pytest.mark.parametrize(
