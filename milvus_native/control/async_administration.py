@@ -25,7 +25,9 @@ class AsyncAdministration:
         self, configs: dict[str, Any], timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Changes settings of resource groups, given by name."""
-        await self._mvn_control("update_resource_groups", configs=configs, timeout=timeout, **kwargs)
+        await self._mvn_control(
+            "update_resource_groups", configs=configs, timeout=timeout, **kwargs
+        )
 
     async def drop_resource_group(
         self, name: str, timeout: float | None = None, **kwargs: Any
@@ -37,11 +39,15 @@ class AsyncAdministration:
         self, name: str, timeout: float | None = None, **kwargs: Any
     ) -> Any:
         """ResourceGroupInfo of a resource group."""
-        return await self._mvn_control("describe_resource_group", name=name, timeout=timeout, **kwargs)
+        return await self._mvn_control(
+            "describe_resource_group", name=name, timeout=timeout, **kwargs
+        )
 
     async def list_resource_groups(self, timeout: float | None = None, **kwargs: Any) -> list[str]:
         """Names of all resource groups."""
-        result: list[str] = await self._mvn_control("list_resource_groups", timeout=timeout, **kwargs)
+        result: list[str] = await self._mvn_control(
+            "list_resource_groups", timeout=timeout, **kwargs
+        )
         return result
 
     async def describe_replica(
@@ -76,7 +82,9 @@ class AsyncAdministration:
         self, timeout: float | None = None, detail: bool = False, **kwargs: Any
     ) -> Any:
         """The server's version, a str; with `detail` a dict that has more of it."""
-        return await self._mvn_control("get_server_version", timeout=timeout, detail=detail, **kwargs)
+        return await self._mvn_control(
+            "get_server_version", timeout=timeout, detail=detail, **kwargs
+        )
 
     async def run_analyzer(
         self,
@@ -296,7 +304,9 @@ class AsyncAdministration:
         self, name: str, path: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Registers a file of the object store under a name."""
-        await self._mvn_control("add_file_resource", name=name, path=path, timeout=timeout, **kwargs)
+        await self._mvn_control(
+            "add_file_resource", name=name, path=path, timeout=timeout, **kwargs
+        )
 
     async def remove_file_resource(
         self, name: str, timeout: float | None = None, **kwargs: Any
@@ -306,7 +316,9 @@ class AsyncAdministration:
 
     async def list_file_resources(self, timeout: float | None = None, **kwargs: Any) -> list[Any]:
         """A FileResourceInfo for each registered file."""
-        result: list[Any] = await self._mvn_control("list_file_resources", timeout=timeout, **kwargs)
+        result: list[Any] = await self._mvn_control(
+            "list_file_resources", timeout=timeout, **kwargs
+        )
         return result
 
     async def refresh_external_collection(

@@ -247,7 +247,9 @@ class AsyncDefinition:
 
     async def describe_database(self, db_name: str, **kwargs: Any) -> dict[str, Any]:
         """Name and properties of a database."""
-        result: dict[str, Any] = await self._mvn_control("describe_database", db_name=db_name, **kwargs)
+        result: dict[str, Any] = await self._mvn_control(
+            "describe_database", db_name=db_name, **kwargs
+        )
         return result
 
     async def alter_database_properties(
@@ -320,7 +322,9 @@ class AsyncDefinition:
         self, job_id: int, timeout: float | None = None, **kwargs: Any
     ) -> Any:
         """CompactionPlans of a compaction job."""
-        return await self._mvn_control("get_compaction_plans", job_id=job_id, timeout=timeout, **kwargs)
+        return await self._mvn_control(
+            "get_compaction_plans", job_id=job_id, timeout=timeout, **kwargs
+        )
 
     async def list_compaction_tasks(
         self, collection_name: str, timeout: float | None = None, **kwargs: Any

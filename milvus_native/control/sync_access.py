@@ -223,7 +223,9 @@ class Access:
         self, group_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Creates an empty group of privileges."""
-        self._mvn_control("create_privilege_group", group_name=group_name, timeout=timeout, **kwargs)
+        self._mvn_control(
+            "create_privilege_group", group_name=group_name, timeout=timeout, **kwargs
+        )
 
     def drop_privilege_group(
         self, group_name: str, timeout: float | None = None, **kwargs: Any

@@ -230,7 +230,9 @@ class Administration:
         self, job_id: int, timeout: float | None = None, **kwargs: Any
     ) -> Any:
         """RestoreSnapshotJobInfo of a restoring job."""
-        return self._mvn_control("get_restore_snapshot_state", job_id=job_id, timeout=timeout, **kwargs)
+        return self._mvn_control(
+            "get_restore_snapshot_state", job_id=job_id, timeout=timeout, **kwargs
+        )
 
     def list_restore_snapshot_jobs(
         self,

@@ -50,7 +50,9 @@ class Collections:
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Deletes a collection with all its rows."""
-        self._mvn_control("drop_collection", collection_name=collection_name, timeout=timeout, **kwargs)
+        self._mvn_control(
+            "drop_collection", collection_name=collection_name, timeout=timeout, **kwargs
+        )
 
     def truncate_collection(
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
@@ -298,7 +300,9 @@ class Collections:
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Loads a collection into memory and waits until that is done."""
-        self._mvn_control("load_collection", collection_name=collection_name, timeout=timeout, **kwargs)
+        self._mvn_control(
+            "load_collection", collection_name=collection_name, timeout=timeout, **kwargs
+        )
 
     def release_collection(
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
@@ -312,7 +316,9 @@ class Collections:
         self, collection_name: str, timeout: float | None = None, **kwargs: Any
     ) -> None:
         """Loads what was added to a loaded collection by other means than inserts."""
-        self._mvn_control("refresh_load", collection_name=collection_name, timeout=timeout, **kwargs)
+        self._mvn_control(
+            "refresh_load", collection_name=collection_name, timeout=timeout, **kwargs
+        )
 
     def get_load_state(
         self,

@@ -254,7 +254,9 @@ class Definition:
         self, db_name: str, properties: dict[str, Any], **kwargs: Any
     ) -> None:
         """Sets properties of a database."""
-        self._mvn_control("alter_database_properties", db_name=db_name, properties=properties, **kwargs)
+        self._mvn_control(
+            "alter_database_properties", db_name=db_name, properties=properties, **kwargs
+        )
 
     def drop_database_properties(
         self, db_name: str, property_keys: list[str], **kwargs: Any
