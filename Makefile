@@ -52,9 +52,9 @@ $(STAMPS)/test-packages: pyproject.toml $(STAMPS)/package
 	$(PIP) --no-build-isolation --editable '.[lite,test]'
 	touch $@
 
-# Go compiles a server that the tests call.
+# Go compiles a server that the tests call; openssl makes a certificate where trustme may not be had.
 $(STAMPS)/test-system: tools/system_packages.sh
-	PYTHON="$(PYTHON)" tools/system_packages.sh golang-go
+	PYTHON="$(PYTHON)" tools/system_packages.sh golang-go openssl
 	mkdir -p $(@D) && touch $@
 
 $(STAMPS)/built: $(C_SOURCES) setup.py $(STAMPS)/package

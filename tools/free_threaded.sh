@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds a CPython without the GIL from Debian's sources, in build/pythons, and runs on it the tests
-# with threads that need no other package: orjson and grpcio switch the GIL on again, if they can be
-# had at all. The sources come from the mirror that apt is set up with here.
+# with threads that need no other package, and those of the native transport, plain and over TLS:
+# orjson and grpcio switch the GIL on again, if they can be had at all. The sources come from the
+# mirror that apt is set up with here.
 #
 #     tools/free_threaded.sh [SUITE [VERSION]]        forky 3.13
 #
@@ -17,6 +18,7 @@ prefix=$home/cpython-$name
 sources=$home/sources-$suite
 read -ra configure <<<"${CONFIGURE:-}"
 
+tools/system_packages.sh openssl
 if [ ! -x "$prefix/bin/python$name" ]; then
     tools/system_packages.sh libbz2-dev libffi-dev liblzma-dev libsqlite3-dev libssl-dev xz-utils
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Label: Debian' 'Created-By: Packages' | sed -n 1p)
@@ -34,5 +36,9 @@ if [ ! -x "$prefix/bin/python$name" ]; then
         make -s "-j$(nproc)" && make -s install) >"$prefix.log" 2>&1 || { tail -20 "$prefix.log" >&2; exit 1; }
     rm -rf "$sources"
 fi
-PYTHON_PACKAGES=pip PYTEST_ARGS="--noconftest -W error::RuntimeWarning" PYTHON_TESTS=tests/hardening/test_threads_alone.py \
+tests=tests/hardening/test_threads_alone.py
+for about in bytes flow lives outcomes; do
+    tests+=" tests/transport/test_$about.py"
+done
+PYTHON_PACKAGES=hpack PYTEST_ARGS="--noconftest -k not(grpc) -W error::RuntimeWarning" PYTHON_TESTS=$tests \
     exec tools/pythons.sh "$prefix/bin/python$name"

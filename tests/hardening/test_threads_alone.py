@@ -1,24 +1,32 @@
 """Many threads on the core by itself: input that some of them change while others encode it, what
 is not to be shared and what is, and calls.
 
-It needs no package but pytest, so that it runs where the others cannot be had: on a free-threaded
-CPython, with nothing about that would switch the GIL on again (tools/free_threaded.sh).
+It needs no package but pytest, and the program openssl, so that it runs where the others cannot be
+had: on a free-threaded CPython, with nothing about that would switch the GIL on again
+(tools/free_threaded.sh).
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import socket
+import ssl
+import subprocess
 import sys
 import sysconfig
 import threading
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from milvus_native import _core
 from milvus_native.config import ConnectionConfig
+from milvus_native.transport.native_aio import NativeAioTransport
 from milvus_native.transport.native_sync import NativeTransport
 from tests.servers import frames
 from tests.together import THREADS, together
@@ -291,13 +299,41 @@ def test_one_cache_in_all_threads() -> None:
     assert together(work) == []
 
 
-class Echo:
-    """A server that answers each call with its own message."""
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with a certificate of 127.0.0.1, that of its own authority, and its key."""
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    made = subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=test"),
+            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "-", "-out", "-"),
+        ],
+        capture_output=True,
+        check=True,
+    )
+    path.write_bytes(made.stdout)
+    return path
 
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
+
+class Echo:
+    """A server that answers each call with its own message; over TLS if it has a certificate."""
+
+    def __init__(self, certificate: Path | None = None) -> None:
+        self._tls: ssl.SSLContext | None = None
+        if certificate is not None:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(certificate)
+            self._tls.set_alpn_protocols(["h2"])
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
         threading.Thread(target=self._accept, daemon=True).start()
+        address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        options: dict[str, Any] = {}
+        if certificate is not None:
+            options = {"secure": True, "server_pem_path": str(certificate)}
+        self.config = ConnectionConfig(
+            f"http://{address}", address, handler_kwargs=tuple(options.items())
+        )
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -307,6 +343,9 @@ class Echo:
 
     def _serve(self, peer: socket.socket) -> None:
         rest, bodies = b"", dict[int, bytes]()
+        with contextlib.suppress(OSError):
+            if self._tls is not None:
+                peer = self._tls.wrap_socket(peer, server_side=True)
         with peer, contextlib.suppress(OSError):
             peer.sendall(frames.settings())
             while data := peer.recv(1 << 16):
@@ -324,18 +363,51 @@ class Echo:
         self._listener.close()
 
 
-def test_one_transport_in_all_threads() -> None:
-    server = Echo()
-    address = f"127.0.0.1:{server.port}"
-    transport = NativeTransport(ConnectionConfig(f"http://{address}", address))
+def question(number: int, i: int) -> bytes:
+    return f"{number} {i} ".encode() * (1 + i * 20 % 3000)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+def test_one_transport_in_all_threads(secure: bool, certificate: Path) -> None:
+    server = Echo(certificate if secure else None)
+    transport = NativeTransport(server.config)
 
     def work(number: int) -> None:
         for i in range(100):
-            request = f"{number} {i} ".encode() * (1 + i * 20 % 3000)
+            request = question(number, i)
             assert transport.unary("Search", request, timeout=60, metadata=()) == request
 
     assert together(work) == []
     usage = transport.usage()
     assert usage.calls == THREADS * 100
     transport.close()
+    server.close()
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+def test_a_loop_in_each_thread(secure: bool, certificate: Path) -> None:
+    """Whose transports are asked what they have done, and ended, by other threads."""
+    server = Echo(certificate if secure else None)
+    transports: list[NativeAioTransport] = []
+
+    async def call(transport: NativeAioTransport, number: int, first: int) -> None:
+        for i in range(first, first + 10):
+            request = question(number, i)
+            assert await transport.unary("Search", request, timeout=60, metadata=()) == request
+
+    async def main(number: int) -> None:
+        transport = NativeAioTransport(server.config)
+        transports.append(transport)
+        await asyncio.gather(*(call(transport, number, 10 * i) for i in range(10)))
+
+    def work(number: int) -> None:
+        asyncio.run(main(number))
+        for transport in transports.copy():
+            assert transport.usage().calls <= 100
+
+    assert together(work) == []
+    assert [transport.usage().calls for transport in transports] == [100] * THREADS
+    for transport in transports:
+        transport.drop()
+        assert transport.usage().open_connections == 0
     server.close()
