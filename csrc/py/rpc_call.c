@@ -225,13 +225,13 @@ static PyObject *metadata_from(const mvn_buffer *store)
     return list;
 }
 
-PyObject *PyMvn_RpcResult(mvn_call *call)
+PyObject *PyMvn_RpcResult(const mvn_call *call)
 {
     const PyMvn_RpcCall *own = call->user;
     bool ok = call->code == MVN_GRPC_OK;
-    PyObject *result = NULL, *code = NULL, *text = NULL, *metadata = NULL, *message = NULL;
+    PyObject *message = ok ? call->reply.handle : Py_None; /* borrowed */
+    PyObject *result = NULL, *code = NULL, *text = NULL, *metadata = NULL;
 
-    message = ok ? mvn_reply_take_message(&call->reply) : Py_NewRef(Py_None);
     code = PyLong_FromLong(call->code);
     text = ok ? Py_NewRef(Py_None) : text_from(call->text.data, call->text.size);
     metadata = call->reply.metadata.size == 0 ? Py_NewRef(Py_None)
@@ -243,6 +243,5 @@ PyObject *PyMvn_RpcResult(mvn_call *call)
     Py_XDECREF(code);
     Py_XDECREF(text);
     Py_XDECREF(metadata);
-    Py_XDECREF(message);
     return result;
 }

@@ -45,9 +45,9 @@ void PyMvn_RpcArguments_Clear(PyMvn_RpcArguments *arguments);
  * longest time there is for what is longer. 0, or -1 with an exception. */
 int PyMvn_RpcSeconds(PyObject *seconds, int64_t none, int64_t *nanoseconds);
 
-/* The result of a call that was collected, taking its message: the tuple
+/* The result of a call that has finished: the tuple
  * (tag, code, text or None, metadata or None, message bytes or None, sent). New reference or NULL. */
-PyObject *PyMvn_RpcResult(mvn_call *call);
+PyObject *PyMvn_RpcResult(const mvn_call *call);
 
 /* mvn_reply_memory of bytes objects: handles are new references. Both need the GIL. */
 uint8_t *PyMvn_RpcMessage_New(size_t size, void **handle);

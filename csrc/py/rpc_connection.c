@@ -318,12 +318,34 @@ done:
     return id_object;
 }
 
+/* Ends the loan of the `count` calls that were handed out last: they have been told of, or they stay
+ * to be collected again. -1 with RuntimeError if another thread is at it. */
+static int give_back_calls(PyMvn_RpcConnection *self, size_t count, bool told)
+{
+    if (PyMvn_RpcConnection_Enter(self) < 0) {
+        return -1;
+    }
+    for (; count != 0; count--) {
+        mvn_call *call = mvn_connection_out(self->connection);
+        if (!told) {
+            mvn_connection_put_back(self->connection, call);
+            continue;
+        }
+        /* The message is the caller's now, however long the call lingers. */
+        Py_XDECREF((PyObject *)mvn_reply_take_message(&call->reply));
+        mvn_connection_return(self->connection, call);
+    }
+    PyMvn_RpcConnection_Leave(self);
+    return 0;
+}
+
 PyObject *PyMvn_RpcConnection_Collect(PyMvn_RpcConnection *self)
 {
     PyObject *list = PyList_New(0);
+    size_t count = 0;
     while (list != NULL) {
         /* Tuples are made outside: making them may run a garbage collection, and with it code that
-         * cancels a call on this very connection. */
+         * cancels or collects calls on this very connection. */
         if (PyMvn_RpcConnection_Enter(self) < 0) {
             Py_CLEAR(list);
             break;
@@ -333,17 +355,16 @@ PyObject *PyMvn_RpcConnection_Collect(PyMvn_RpcConnection *self)
         if (call == NULL) {
             break;
         }
+        count++;
         PyObject *result = PyMvn_RpcResult(call);
         if (result == NULL || PyList_Append(list, result) < 0) {
             Py_CLEAR(list);
         }
         Py_XDECREF(result);
-        if (PyMvn_RpcConnection_Enter(self) < 0) {
-            Py_CLEAR(list);
-            break;
-        }
-        mvn_connection_return(self->connection, call);
-        PyMvn_RpcConnection_Leave(self);
+    }
+    /* All or nothing: a call that was told of to nobody would be waited for without end. */
+    if (count != 0 && give_back_calls(self, count, list != NULL) < 0) {
+        Py_CLEAR(list);
     }
     return list;
 }
@@ -354,7 +375,7 @@ PyDoc_STRVAR(finished_doc,
 "The calls that have finished since the last time, as a list of\n"
 "(tag, code, text or None, metadata or None, message or None, sent): a gRPC status code, what the\n"
 "server or the engine says of it, list of (str, str | bytes), bytes, and whether the server can have\n"
-"acted on the call.");
+"acted on the call. After MemoryError they are all still there.");
 
 static PyObject *connection_finished(PyObject *object, PyObject *unused)
 {

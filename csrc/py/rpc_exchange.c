@@ -386,11 +386,13 @@ PyObject *PyMvn_RpcConnection_Pump(PyObject *object, PyObject *const *args, Py_s
     if (!ready) {
         return PyErr_NoMemory();
     }
-    PyObject *finished = PyMvn_RpcConnection_Collect(self);
+    PyObject *result = PyTuple_New(2);
+    PyObject *finished = result == NULL ? NULL : PyMvn_RpcConnection_Collect(self);
     if (finished == NULL) {
+        Py_XDECREF(result);
         return NULL;
     }
-    PyObject *result = PyTuple_Pack(2, finished, blocked ? Py_True : Py_False);
-    Py_DECREF(finished);
+    PyTuple_SET_ITEM(result, 0, finished);
+    PyTuple_SET_ITEM(result, 1, Py_NewRef(blocked ? Py_True : Py_False));
     return result;
 }

@@ -97,6 +97,19 @@ void mvn_call_list_append(mvn_call_list *list, mvn_call *call)
     list->count++;
 }
 
+void mvn_call_list_prepend(mvn_call_list *list, mvn_call *call)
+{
+    call->previous = NULL;
+    call->next = list->first;
+    if (list->first != NULL) {
+        list->first->previous = call;
+    } else {
+        list->last = call;
+    }
+    list->first = call;
+    list->count++;
+}
+
 void mvn_call_list_remove(mvn_call_list *list, mvn_call *call)
 {
     if (call->previous != NULL) {

@@ -67,6 +67,7 @@ typedef struct {
 } mvn_call_list;
 
 void mvn_call_list_append(mvn_call_list *list, mvn_call *call);
+void mvn_call_list_prepend(mvn_call_list *list, mvn_call *call);
 void mvn_call_list_remove(mvn_call_list *list, mvn_call *call);
 
 #endif

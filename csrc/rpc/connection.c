@@ -209,11 +209,22 @@ mvn_call *mvn_connection_finished(mvn_connection *connection)
     return call;
 }
 
+mvn_call *mvn_connection_out(const mvn_connection *connection)
+{
+    return connection->collected.last;
+}
+
 void mvn_connection_return(mvn_connection *connection, mvn_call *call)
 {
     mvn_call_list_remove(&connection->collected, call);
     mvn_call_list_append(&connection->lingering, call);
     mvn_connection_unref(connection, call);
+}
+
+void mvn_connection_put_back(mvn_connection *connection, mvn_call *call)
+{
+    mvn_call_list_remove(&connection->collected, call);
+    mvn_call_list_prepend(&connection->finished, call);
 }
 
 /* ---- calls begin ---- */

@@ -97,11 +97,17 @@ int64_t mvn_connection_tick(mvn_connection *connection, int64_t now);
 MVN_MUST_CHECK mvn_status mvn_connection_ping(mvn_connection *connection);
 
 /* The next finished call, in the order they finished, or NULL. It must be given back with
- * mvn_connection_return. */
+ * mvn_connection_return, or be put back. */
 mvn_call *mvn_connection_finished(mvn_connection *connection);
+
+/* The call that was handed out last and has not come back; NULL if none is out. */
+mvn_call *mvn_connection_out(const mvn_connection *connection);
 
 /* The caller is through with a finished call. */
 void mvn_connection_return(mvn_connection *connection, mvn_call *call);
+
+/* The caller could not do with `call` what it wanted: it is the next finished one again. */
+void mvn_connection_put_back(mvn_connection *connection, mvn_call *call);
 
 mvn_connection_state mvn_connection_get_state(const mvn_connection *connection);
 

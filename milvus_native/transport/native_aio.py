@@ -35,6 +35,7 @@ T = TypeVar("T")
 MAX_CONNECTIONS = 8  # beyond these, calls wait for a stream
 IDLE_CHECK = 60.0  # seconds after which a connection has to answer a PING before it is used
 IDLE_ANSWER = 1.0  # seconds it may take for that
+MEMORY_BACK_OFF = 0.05  # seconds after which what there was no memory for is tried again
 
 
 class NativeAioTransport:
@@ -347,7 +348,12 @@ class _Channel:
         wire = self._wire
         if wire is None:
             return
-        results, blocked = wire.pump(receive)
+        try:
+            results, blocked = wire.pump(receive)
+        except MemoryError:
+            # Nothing that has finished is lost, and nobody else would look after it.
+            self._loop.call_later(MEMORY_BACK_OFF, self._pump, False)
+            return
         self._deliver(results)
         if blocked is not self._writing:
             self._writing = blocked

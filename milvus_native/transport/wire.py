@@ -46,20 +46,26 @@ class PlainWire:
 class TlsWire:
     """The same through a TLS layer whose handshake is done. Not thread-safe."""
 
-    __slots__ = ("_tls", "_unsent", "rpc", "sock")
+    __slots__ = ("_results", "_tls", "_unsent", "rpc", "sock")
 
     def __init__(self, rpc: RpcConnection, sock: socket.socket, tls: TlsLayer) -> None:
         self.rpc = rpc
         self.sock = sock
         self._tls = tls
         self._unsent = memoryview(b"")  # encrypted
+        self._results: list[Result] = []  # not handed out yet
 
     def pump(self, receive: bool) -> tuple[list[Result], bool]:
-        results: list[Result] = []
-        if receive:
-            self._receive(results)
-        blocked = self._send(results)
-        results += self.rpc.finished()
+        try:
+            if receive:
+                self._receive()
+            blocked = self._send()
+            self._results += self.rpc.finished()
+        except BaseException:
+            # Bytes may be missing now; what has finished is told by the next pump.
+            self.rpc.lost("the connection was lost (interrupted, or out of memory)")
+            raise
+        results, self._results = self._results, []
         return results, blocked and not self.rpc.closed
 
     def exchange(self, timeout: float | None) -> list[Result]:
@@ -83,7 +89,7 @@ class TlsWire:
             wait = min((limit for limit in (tick, left) if limit is not None), default=None)
             receive = bool(poll.poll(None if wait is None else wait * 1000 + 1))
 
-    def _receive(self, results: list[Result]) -> None:
+    def _receive(self) -> None:
         taken = 0
         try:
             while taken < PUMP_LIMIT:
@@ -91,7 +97,7 @@ class TlsWire:
                 taken += len(data)
                 self._tls.receive(data)
                 while plain := self._tls.decrypt():
-                    results += self.rpc.receive(plain)
+                    self._results += self.rpc.receive(plain)
                 if plain is not None:
                     self.rpc.lost("the server closed the connection")
                     return
@@ -100,7 +106,7 @@ class TlsWire:
         except OSError as error:
             self.rpc.lost(lost_text(error))
 
-    def _send(self, results: list[Result]) -> bool:
+    def _send(self) -> bool:
         """Whether bytes wait until the socket takes more."""
         try:
             while True:
@@ -115,7 +121,7 @@ class TlsWire:
             return True
         except OSError as error:
             # There may still be an answer that says why.
-            self._receive(results)
+            self._receive()
             self.rpc.lost(lost_text(error))
             return False
 

@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from milvus_native import _core
+from tests.servers import frames
+
 from . import memory
 from .starved.calls import UNSENT, calls
 from .starved.replies import replies
@@ -76,3 +79,34 @@ def test_the_module_itself() -> None:
     seen = memory.fail_each(lambda _: type(memory.another_core()).__name__)
     assert seen.no_memory > 50
     assert seen.results == {"'module'"}
+
+
+def test_all_that_finished_is_told_or_nothing() -> None:
+    """A result that there is no memory for does not take others with it: each is told once."""
+    tags = ["answered", "failed", "cancelled"]
+    refused = 0
+    for nth in range(1, 60):
+        connection = _core.RpcConnection("localhost:19530", "http", "test/1")
+        connection.receive(frames.settings())
+        numbers = [connection.submit("/s/M", b"question", None, 5.0, tag) for tag in tags]
+        while connection.data_to_send():
+            pass
+        replies = frames.reply(1, b"answer" * 10) + frames.failure(3, 5, "gone fishing")
+        connection.cancel(numbers[2], 1, "no more")
+        gc.collect()  # empties the free lists
+        memory._testcapi.set_nomemory(nth, nth + 1)
+        try:
+            found = connection.receive(replies)
+        except MemoryError:
+            memory._testcapi.remove_mem_hooks()
+            refused += 1
+            found = connection.finished()
+        finally:
+            memory._testcapi.remove_mem_hooks()
+        assert sorted(result[0] for result in found) == sorted(tags)
+        codes = {tag: code for tag, code, *_ in found}
+        # The message itself may have found no memory, which its call says.
+        assert codes["answered"] in (0, 8)
+        assert (codes["failed"], codes["cancelled"]) == (5, 1)
+        assert codes["answered"] == 8 or b"answer" * 10 in [result[4] for result in found]
+    assert refused > 2

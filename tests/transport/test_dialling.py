@@ -18,6 +18,7 @@ from pymilvus import MilvusException
 from milvus_native import MilvusClient
 from milvus_native.transport import target as targets
 from milvus_native.transport.base import DEADLINE_EXCEEDED, UNAVAILABLE, RpcError
+from milvus_native.transport.tls import TlsLayer
 from tests.servers.faulty import FaultServer, Peer, serve
 from tests.unit.clients import replies
 
@@ -314,6 +315,35 @@ def test_tls_connection_that_ends(certificates: Certificates, truncated: bool, k
         assert line.call() == ANSWER
         while server.open_connections:
             time.sleep(0.01)
+        assert line.call() == ANSWER
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize("kind", NATIVE)
+def test_tls_and_want_of_memory(
+    certificates: Certificates, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes that were decrypted and lost end their connection, and what waits for it."""
+    decrypt, lost = TlsLayer.decrypt, list[bytes]()
+
+    def lose(layer: TlsLayer) -> bytes | None:
+        plain = decrypt(layer)
+        if plain and not lost:
+            lost.append(plain)
+            raise MemoryError
+        return plain
+
+    with (
+        FaultServer(replies=REPLIES, tls=certificates.context()) as server,
+        open_line(kind, server.uri, ca_pem_path=certificates.ca) as line,
+    ):
+        assert line.call() == ANSWER
+        monkeypatch.setattr(TlsLayer, "decrypt", lose)
+        with pytest.raises((MemoryError, RpcError)) as caught:
+            line.call(timeout=None)
+        if isinstance(caught.value, RpcError):
+            assert (caught.value.code, caught.value.sent) == (UNAVAILABLE, True)
+        assert lost
         assert line.call() == ANSWER
         assert server.connections == 2
 

@@ -473,3 +473,30 @@ def test_closing_ends_calls_under_way(kind: str) -> None:
         with pytest.raises(RpcError, match="closed"):
             line.call()
         line.close()
+
+
+class Short:
+    """A wire that finds no memory a few times."""
+
+    def __init__(self, wire: Any) -> None:
+        self._wire = wire
+        self.sock = wire.sock
+        self.left = 3
+
+    def pump(self, receive: bool) -> Any:
+        if self.left:
+            self.left -= 1
+            raise MemoryError
+        return self._wire.pump(receive)
+
+
+def test_want_of_memory_leaves_no_call_waiting() -> None:
+    with (
+        FaultServer(replies={METHOD: ANSWER}) as server,
+        open_line("native-async", server.uri) as line,
+    ):
+        assert line.call() == ANSWER
+        [channel] = line.transport._channels
+        channel._wire = short = Short(channel._wire)
+        assert line.call(timeout=None) == ANSWER
+        assert short.left == 0
