@@ -135,6 +135,13 @@ def test_search_by_the_async_client(theirs: Theirs, call: dict):
     )
 
 
+def test_what_a_hybrid_search_of_nothing_says_first(theirs: Theirs):
+    for wrong in ({}, {"search_aggregation": "brand"}, {"ranker": "best"}):
+        for more in ({}, {"iterator": "True"}):
+            call = {"reqs": [], "ranker": None, "consistency_level": "strong", **wrong, **more}
+            compare("HybridSearch", "hybrid_search", theirs, call, Ours())
+
+
 @cases(40)
 @given(call=strategies.hybrid_calls())
 def test_hybrid_search_by_the_async_client(theirs: Theirs, call: dict):

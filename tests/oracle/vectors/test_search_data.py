@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import ml_dtypes
@@ -19,6 +20,17 @@ from tests.oracle.vectors.faker import Faker
 from tests.oracle.vectors.support import random_source
 
 CASES = 60
+
+
+def large_numbers() -> list[float]:
+    """Those that float32 has as infinity; but from CPython 3.15 on, pymilvus's struct.pack refuses
+    them, and we do not."""
+    numbers = [1e39, -1e300]
+    try:
+        struct.pack("f", numbers[0])
+    except OverflowError:
+        return []
+    return numbers
 
 
 def search(data: Any, **options: Any) -> milvus_pb2.SearchRequest:
@@ -42,7 +54,7 @@ def test_lists_of_numbers() -> None:
         numbers = [
             lambda: faker.source.gauss(0, 1),
             lambda: faker.source.choice([1, True, np.float32(2), np.int64(3), 10**30]),
-            lambda: faker.source.choice([float("inf"), -0.0, 3.4028234e38, 1e39, -1e300]),
+            lambda: faker.source.choice([float("inf"), -0.0, 3.4028234e38, *large_numbers()]),
         ]
         check([[faker.source.choice(numbers)() for _ in range(dim)] for dim in dims])
 
