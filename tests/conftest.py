@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from milvus_native import schema_cache
 from milvus_native.transport import TRANSPORTS, VARIABLE
 from tests import oldest, servers
 from tests.servers.shared import log_tail
@@ -96,6 +97,12 @@ def milvus_mutual_tls_server() -> Iterator[servers.Server]:
     """Milvus 2.3.5 with TLS that wants the client's certificate too; `options` has both."""
     with servers.join(servers.mutual_tls_spec) as server:
         yield server
+
+
+@pytest.fixture
+def no_schemas() -> None:
+    """For tests of servers that come and go: what one said of its collections is forgotten."""
+    schema_cache.clear()
 
 
 @pytest.fixture

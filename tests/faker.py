@@ -6,14 +6,12 @@
 
 Values are valid (both clients accept them) and lean to the edges: empty, extreme, null, non-ASCII.
 
-Tests build their seeds from RUN_SEED, which is new in every run unless MVN_TEST_SEED says it; a
-failure's text has the seed.
+Tests build their seeds from seeds.RUN_SEED.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import string
 from collections.abc import Callable, Iterable, Sequence
@@ -27,8 +25,6 @@ from pymilvus.client.abstract import CollectionSchema
 from pymilvus.grpc_gen import milvus_pb2, schema_pb2
 
 from tests.oldest import has
-
-RUN_SEED = os.environ.setdefault("MVN_TEST_SEED", str(random.SystemRandom().randrange(10**9)))
 
 SCALARS = (
     DataType.BOOL,

@@ -9,21 +9,26 @@ from typing import Any
 THREADS = 8
 
 
-def together(work: Callable[[int], Any], count: int = THREADS) -> list[BaseException]:
-    """Runs work(0) to work(count - 1) at the same time; what they raised."""
+def outcomes(work: Callable[[int], Any], count: int = THREADS) -> list[Any]:
+    """Runs work(0) to work(count - 1) at the same time; what each returned or raised, in order."""
     barrier = threading.Barrier(count)
-    errors: list[BaseException] = []
+    found: list[Any] = [None] * count
 
     def run(number: int) -> None:
         barrier.wait()
         try:
-            work(number)
+            found[number] = work(number)
         except BaseException as error:
-            errors.append(error)
+            found[number] = error
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return errors
+    return found
+
+
+def together(work: Callable[[int], Any], count: int = THREADS) -> list[BaseException]:
+    """The same; only what was raised."""
+    return [found for found in outcomes(work, count) if isinstance(found, BaseException)]

@@ -24,7 +24,7 @@ from .base import (
 )
 from .dialing import DIAL_TIMEOUT, failed, reason, show
 from .sockets import new_socket
-from .target import Address, Target
+from .target import IDLE_ANSWER, IDLE_CHECK, Address, Target
 from .wire import CHUNK, PlainWire, Result, TlsWire, Wire
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_CONNECTIONS = 8  # beyond these, calls wait for a stream
-IDLE_CHECK = 60.0  # seconds after which a connection has to answer a PING before it is used
-IDLE_ANSWER = 1.0  # seconds it may take for that
 MEMORY_BACK_OFF = 0.05  # seconds after which what there was no memory for is tried again
 
 

@@ -26,15 +26,13 @@ from .base import (
     Usage,
 )
 from .dialing import dial
-from .target import Target
+from .target import IDLE_ANSWER, IDLE_CHECK, Target
 from .wire import Result, Wire
 
 if TYPE_CHECKING:
     from ..config import ConnectionConfig
 
 MAX_CONNECTIONS = 64
-IDLE_CHECK = 60.0  # seconds after which a connection has to answer a PING before it is used
-IDLE_ANSWER = 1.0  # seconds it may take for that
 IDLE_LIMIT = 600.0  # seconds after which a connection that nobody needs is closed
 
 

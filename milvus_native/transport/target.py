@@ -25,6 +25,8 @@ UNIX_AUTHORITY = "localhost"
 
 KEEPALIVE_TIME = 10.0  # seconds of silence before the first PING, pymilvus's setting
 KEEPALIVE_TIMEOUT = 10.0
+IDLE_CHECK = 60.0  # seconds after which a connection has to answer a PING before it is used
+IDLE_ANSWER = 1.0  # seconds it may take for that
 
 # grpcio's options that mean something here, ...
 _OPTIONS = frozenset(

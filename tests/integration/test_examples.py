@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.servers import Server
+
+from .scripts import run
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -38,20 +37,6 @@ EXPECTED = {
         "nearest: 3 {'rating': None, 'language': 'en', 'tags': ['new', 'long']}",
     ],
 }
-
-
-def run(script: Path, *arguments: str, cwd: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, str(script), *arguments],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_every_example_is_tested() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from .scripts import run
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = {
@@ -36,14 +35,5 @@ def test_guide(guide: str, tmp_path: Path) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     script = tmp_path / "guide.py"
     script.write_text("\n".join(blocks))
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert [line for line in done.stdout.splitlines() if line in EXPECTED[guide]] == EXPECTED[guide]
+    printed = run(script, cwd=tmp_path).splitlines()
+    assert [line for line in printed if line in EXPECTED[guide]] == EXPECTED[guide]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, TypeVar
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 from milvus_native import transport
 from milvus_native.config import ConnectionConfig
 from milvus_native.transport.base import AsyncTransport, Metadata, SyncTransport, Usage
+from tests.together import outcomes
 
 T = TypeVar("T")
 
@@ -59,20 +59,7 @@ class SyncLine(Line):
         return self.transport.unary(method, request, timeout=timeout, metadata=metadata)
 
     def call_many(self, count: int, timeout: float | None = 30) -> list[Any]:
-        results: list[Any] = [None] * count
-
-        def work(i: int) -> None:
-            try:
-                results[i] = self.call(timeout=timeout)
-            except Exception as error:
-                results[i] = error
-
-        threads = [threading.Thread(target=work, args=(i,)) for i in range(count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return results
+        return outcomes(lambda _: self.call(timeout=timeout), count)
 
     def usage(self) -> Usage:
         return self.transport.usage()

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from milvus_native import AsyncMilvusClient, MilvusClient, schema_cache
+from milvus_native import AsyncMilvusClient, MilvusClient
+from tests.children import await_child
 from tests.servers.faulty import FaultServer, Peer, serve
 from tests.together import together
 from tests.unit.clients import replies
@@ -25,12 +26,9 @@ from tests.unit.clients.proxy import Proxy
 
 from .lines import open_line
 
+pytestmark = pytest.mark.usefixtures("no_schemas")
+
 VECTOR = bytes(16)
-
-
-@pytest.fixture(autouse=True)
-def no_schemas() -> None:
-    schema_cache.clear()
 
 
 def seen(uri: str, method: str) -> int:
@@ -309,18 +307,6 @@ def test_keyboard_interrupt() -> None:
 
 
 # --- processes ---
-
-
-def await_child(pid: int, seconds: float = 60) -> int:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.002)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    raise AssertionError("the child hangs")
 
 
 FORKS = """

@@ -11,46 +11,33 @@ import grpc
 import pytest
 from pymilvus import MilvusException
 
-from milvus_native import AsyncMilvusClient, MilvusClient, schema_cache
+from milvus_native import AsyncMilvusClient, MilvusClient
 from tests.servers import frames
 from tests.servers.faulty import FaultServer, Peer, Script, serve
 from tests.unit.clients import replies
 from tests.unit.clients.calls import ALL_CALLS, DataCall
+from tests.unit.clients.conftest import Either
+
+pytestmark = pytest.mark.usefixtures("no_schemas")
 
 CALLS = {name: ALL_CALLS[name] for name in ("insert", "upsert", "delete", "get", "search")}
 
 
-@pytest.fixture(autouse=True)
-def no_schemas() -> None:
-    schema_cache.clear()
-
-
-class Client:
-    """A client of either kind; calls wait."""
-
-    def __init__(self, client: Any, finish: Callable[[Any], Any]) -> None:
-        self.client = client
-        self._finish = finish
-
-    def call(self, call: DataCall, **more: Any) -> Any:
-        return self._finish(call.on(self.client, **more))
-
-
 @pytest.fixture(params=["sync", "async"])
-def connect(request: pytest.FixtureRequest) -> Iterator[Callable[..., Client]]:
+def connect(request: pytest.FixtureRequest) -> Iterator[Callable[..., Either]]:
     """Makes clients of both kinds, over the native transport."""
     opened: list[MilvusClient] = []
     with closing(asyncio.new_event_loop()) as loop:
         async_opened: list[AsyncMilvusClient] = []
 
-        def make(uri: str, **options: Any) -> Client:
+        def make(uri: str, **options: Any) -> Either:
             if request.param == "sync":
                 client = MilvusClient(uri, transport="native", **options)
                 opened.append(client)
-                return Client(client, lambda result: result)
+                return Either(client, lambda result: result)
             async_client = AsyncMilvusClient(uri, transport="native", **options)
             async_opened.append(async_client)
-            return Client(async_client, loop.run_until_complete)
+            return Either(async_client, loop.run_until_complete)
 
         yield make
         for client in opened:
@@ -120,7 +107,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_one_fault(fault: Fault, call: DataCall, connect: Callable[..., Client]) -> None:
+def test_one_fault(fault: Fault, call: DataCall, connect: Callable[..., Either]) -> None:
     """The first request meets it. Only an insert that may have been made is not sent again."""
     script: Script = lambda peer: fault.strike(peer, call.rpc)  # noqa: E731
     with FaultServer(script, serve, replies=replies.defaults()) as server:
@@ -141,7 +128,7 @@ def test_one_fault(fault: Fault, call: DataCall, connect: Callable[..., Client])
 
 
 @pytest.mark.parametrize("where", ["client", "call"])
-def test_inserts_sent_again_when_asked(where: str, connect: Callable[..., Client]) -> None:
+def test_inserts_sent_again_when_asked(where: str, connect: Callable[..., Either]) -> None:
     asked = {"retry_writes": True}
     with FaultServer(
         lambda peer: peer.serve(until="Insert"), serve, replies=replies.defaults()
@@ -197,7 +184,7 @@ def test_same_error_over_both_transports_in_the_end(transport: str) -> None:
         assert server.count("Query") == 4
 
 
-def test_refused_for_a_while(connect: Callable[..., Client]) -> None:
+def test_refused_for_a_while(connect: Callable[..., Either]) -> None:
     """Even an insert is sent until it is taken: nothing was done with it before."""
 
     def play(peer: Peer) -> None:
@@ -214,7 +201,7 @@ def test_refused_for_a_while(connect: Callable[..., Client]) -> None:
         assert server.connections == 1
 
 
-def test_session_is_opened_again_on_a_new_connection(connect: Callable[..., Client]) -> None:
+def test_session_is_opened_again_on_a_new_connection(connect: Callable[..., Either]) -> None:
     def play(peer: Peer) -> None:
         peer.serve(until="Query")
 
@@ -225,7 +212,7 @@ def test_session_is_opened_again_on_a_new_connection(connect: Callable[..., Clie
         assert client.client.stats()["reconnects"] == 1
 
 
-def test_secrets_stay_out_of_errors(connect: Callable[..., Client]) -> None:
+def test_secrets_stay_out_of_errors(connect: Callable[..., Either]) -> None:
     secret = "pass-word-of-root"
 
     def play(peer: Peer) -> None:
@@ -245,7 +232,7 @@ def test_secrets_stay_out_of_errors(connect: Callable[..., Client]) -> None:
 
 
 @pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\0b"])
-def test_header_values_are_checked(value: str, connect: Callable[..., Client]) -> None:
+def test_header_values_are_checked(value: str, connect: Callable[..., Either]) -> None:
     """What could begin another header is not sent, and the client stays usable."""
     with FaultServer(serve, replies=replies.defaults()) as server:
         client = connect(server.uri)
@@ -256,7 +243,7 @@ def test_header_values_are_checked(value: str, connect: Callable[..., Client]) -
         client.call(CALLS["get"], timeout=30)
 
 
-def test_stats(connect: Callable[..., Client]) -> None:
+def test_stats(connect: Callable[..., Either]) -> None:
     with FaultServer(serve, replies=replies.defaults()) as server:
         client = connect(server.uri)
         for _ in range(5):

@@ -3,13 +3,11 @@ found by it, and by it alone."""
 
 from __future__ import annotations
 
-import os
-import random
-
 import pytest
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from milvus_native._core import primary_key_expression
+from tests.seeds import random_source
 from tests.servers import Server
 
 KEYS = [
@@ -80,9 +78,7 @@ def test_every_key_finds_its_row_and_no_other(fixture: str, request: pytest.Fixt
 
 @pytest.mark.parametrize("fixture", ["lite_server", "milvus_server"])
 def test_random_keys(fixture: str, request: pytest.FixtureRequest):
-    seed = int(os.environ.get("MVN_SEED") or random.randrange(2**32))
-    print(f"seed {seed}: set MVN_SEED to repeat")
-    rng = random.Random(seed)
+    rng = random_source()
     letters = "'\"\\\n\r\t\0 ,[]{}()aunxU07=!\u2028\x7f\x85\x1bé中😀"
     keys = sorted({"".join(rng.choices(letters, k=rng.randint(1, 12))) for _ in range(300)})
     client, name = collection(request.getfixturevalue(fixture), keys)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import struct
 from collections.abc import Callable, Iterator
@@ -13,9 +12,9 @@ from pymilvus.client.types import DataType
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
 from tests.oldest import has
+from tests.seeds import RUN_SEED
 
 BATCH = 50
-SEED = int(os.environ.get("MVN_SEED", random.SystemRandom().randrange(2**32)))
 
 WORDS = ["", "a", "né", "日本語", "x" * 40, "nul\0inside", "\U0001f600", "$meta", "entity"]
 NEWER_TYPES = (DataType.TEXT,) if has("pymilvus:DataType.TEXT") else ()
@@ -56,8 +55,9 @@ FLOATS = (0.0, -0.0, 1.5, -2.25, 1e-40, 3.4e38, float("inf"), float("-inf"), flo
 
 def fakers(batch: int) -> Iterator[ReplyFaker]:
     """BATCH fakers, each with the next seed, which is printed: a failed test shows the last."""
-    for seed in range(SEED + batch * BATCH, SEED + (batch + 1) * BATCH):
-        print(f"MVN_SEED={seed} makes this case the first one of batch 0")
+    first = int(RUN_SEED) + batch * BATCH
+    for seed in range(first, first + BATCH):
+        print(f"MVN_TEST_SEED={seed} makes this case the first one of batch 0")
         yield ReplyFaker(seed)
 
 

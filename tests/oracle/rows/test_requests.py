@@ -11,7 +11,8 @@ from pymilvus.client.prepare import Prepare
 from pymilvus.grpc_gen import milvus_pb2
 
 from milvus_native._core import RowEncoder, Schema, encode_rows
-from tests.faker import RUN_SEED, DataType, FakeField, Faker, FakeSchema
+from tests.faker import DataType, FakeField, Faker, FakeSchema
+from tests.seeds import RUN_SEED
 
 CASES_A_SEED = 20
 

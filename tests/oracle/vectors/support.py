@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -15,13 +13,6 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 from milvus_native import _core
 
 NAME = "c"
-
-
-def random_source() -> random.Random:
-    """A new source of randomness; the seed is shown when the test fails, MVN_SEED repeats it."""
-    seed = int(os.environ.get("MVN_SEED") or random.SystemRandom().randrange(1 << 32))
-    print(f"seed {seed}")
-    return random.Random(seed)
 
 
 def field(name: str, data_type: int, *, dim: int = 0, element_type: int = 0, **flags: Any) -> Any:

@@ -15,12 +15,12 @@ from tests.oracle.vectors.support import (
     describe,
     field,
     ours,
-    random_source,
     rows_of,
     struct,
     text_of,
     theirs,
 )
+from tests.seeds import random_source
 
 DENSE = [
     DataType.FLOAT_VECTOR,

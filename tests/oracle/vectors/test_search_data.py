@@ -17,7 +17,7 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from milvus_native import _core
 from tests.oracle.vectors.faker import Faker
-from tests.oracle.vectors.support import random_source
+from tests.seeds import random_source
 
 CASES = 60
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from milvus_native.flights import Flights
 from milvus_native.scope import Scope, WriteTimestamps
 from milvus_native.transport.base import RpcError
 from tests.servers.recording import RecordingServer
+from tests.together import outcomes
 
 
 def test_one_leads() -> None:
@@ -69,19 +69,8 @@ def test_landing_while_joining() -> None:
 
 def test_one_leader_among_threads() -> None:
     flights = Flights()
-    barrier = threading.Barrier(16)
-    leaders: list[bool] = []
-
-    def join() -> None:
-        barrier.wait()
-        leaders.append(flights.join("a")[1])
-
-    threads = [threading.Thread(target=join) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sum(leaders) == 1
+    leads = outcomes(lambda _: flights.join("a")[1], 16)
+    assert sorted(leads) == [False] * 15 + [True]
 
 
 def test_handshake_that_its_own_thread_has_interrupted(server: RecordingServer) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import threading
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -17,6 +15,7 @@ from pymilvus.grpc_gen import milvus_pb2
 
 from milvus_native import AsyncMilvusClient, MilvusClient, forking, schema_cache
 from milvus_native.flights import Flights
+from tests.children import await_child
 from tests.servers.recording import RecordingServer
 
 from . import replies
@@ -40,15 +39,7 @@ def in_child(work: Callable[[], Any], seconds: float = 60) -> int:
             status = 0
         finally:
             os._exit(status)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    raise AssertionError("the child hangs")
+    return await_child(pid, seconds)
 
 
 def test_sync_client(server: RecordingServer, client: MilvusClient) -> None:

@@ -16,6 +16,7 @@ from pymilvus.grpc_gen import milvus_pb2
 from milvus_native import AsyncMilvusClient, MilvusClient
 from milvus_native.effects import Encode, Operation
 from tests.servers.recording import Failure, RecordingServer
+from tests.together import together
 
 from . import replies
 from .replies import held
@@ -38,20 +39,7 @@ def test_one_run_after_another(server: RecordingServer) -> None:
 
 def test_loops_in_threads(server: RecordingServer) -> None:
     client = AsyncMilvusClient(server.uri)
-    failures: list[Exception] = []
-
-    def work() -> None:
-        try:
-            asyncio.run(use(client, 50))
-        except Exception as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
+    assert not together(lambda _: asyncio.run(use(client, 50)), 4)
     assert server.count("Query") == 200
     asyncio.run(client.close())
 

@@ -15,17 +15,14 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from milvus_native import AsyncMilvusClient, CallEvent, MilvusClient, schema_cache
+from milvus_native import AsyncMilvusClient, CallEvent, MilvusClient
 from tests.servers.recording import Failure, RecordingServer
 
 from . import replies
 
+pytestmark = pytest.mark.usefixtures("no_schemas")
+
 UNAVAILABLE = Failure(grpc.StatusCode.UNAVAILABLE, "down")
-
-
-@pytest.fixture(autouse=True)
-def no_schemas() -> None:
-    schema_cache.clear()
 
 
 @pytest.fixture(scope="module")

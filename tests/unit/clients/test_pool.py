@@ -11,38 +11,19 @@ from typing import Any
 import grpc
 import pytest
 
-from milvus_native import AsyncMilvusClient, MilvusClient, schema_cache
+from milvus_native import AsyncMilvusClient, MilvusClient
 from milvus_native.transport import native_aio, native_sync
 from tests.servers.recording import Call, RecordingServer
+from tests.together import outcomes, together
 
 from . import replies
 from .proxy import Proxy
 
-
-@pytest.fixture(autouse=True)
-def no_schemas() -> None:
-    schema_cache.clear()
+pytestmark = pytest.mark.usefixtures("no_schemas")
 
 
 def query(client: Any, **more: Any) -> Any:
     return client.query("things", "id > 1", **more)
-
-
-def in_threads(count: int, work: Any) -> list[Any]:
-    results: list[Any] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except Exception as error:
-            results.append(error)
-
-    threads = [threading.Thread(target=run) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 def test_one_thread_keeps_one_connection(server: RecordingServer) -> None:
@@ -66,7 +47,7 @@ def test_connections_are_bounded(server: RecordingServer, monkeypatch: pytest.Mo
 
     server.set("Query", slow)
     with MilvusClient(server.uri, transport="native") as client:
-        results = in_threads(12, lambda: [len(query(client)) for _ in range(5)])
+        results = outcomes(lambda _: [len(query(client)) for _ in range(5)], 12)
         assert results == [[1] * 5] * 12
         assert client.stats()["open_connections"] <= 3
 
@@ -170,14 +151,8 @@ def test_loop_that_stood_still_meanwhile(server: RecordingServer) -> None:
 def test_idle_connections_go(server: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that nobody has needed for long is closed when another is used."""
     with MilvusClient(server.uri, transport="native") as client:
-        gate = threading.Barrier(4)
-
-        def together() -> None:
-            gate.wait(60)
-            query(client)
-
         server.set("Query", held_together(4))
-        in_threads(4, together)
+        assert not together(lambda _: query(client), 4)
         assert client.stats()["open_connections"] == 4
         server.set("Query", replies.query(1))
         monkeypatch.setattr(native_sync, "IDLE_LIMIT", -1.0)

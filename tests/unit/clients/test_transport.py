@@ -15,7 +15,7 @@ import trustme
 from pymilvus import MilvusException
 from pymilvus.grpc_gen import milvus_pb2
 
-from milvus_native import AsyncMilvusClient, MilvusClient, schema_cache
+from milvus_native import AsyncMilvusClient, MilvusClient
 from milvus_native.config import ConnectionConfig
 from milvus_native.transport import grpc_common
 from milvus_native.transport.base import SERVICE, RpcError
@@ -26,12 +26,9 @@ from . import replies
 from .calls import ALL_CALLS, DataCall
 from .proxy import Proxy
 
+pytestmark = pytest.mark.usefixtures("no_schemas")
+
 LISTED = milvus_pb2.ShowCollectionsResponse(collection_names=["things"]).SerializeToString()
-
-
-@pytest.fixture(autouse=True)
-def no_schemas() -> None:
-    schema_cache.clear()
 
 
 def use_both(uri: str, **options: Any) -> None:

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from milvus_native import _core
+from tests.hardening.memory import fail_each
 from tests.oracle.results.faker import PlainFaker
-
-testcapi = pytest.importorskip("_testcapi", reason="this interpreter cannot fail allocations")
 
 DECODERS: dict[str, Callable[..., Any]] = {
     "search": _core.decode_search,
@@ -21,30 +20,16 @@ DECODERS: dict[str, Callable[..., Any]] = {
     "mutation": _core.decode_mutation,
 }
 # Replies without JSON, since orjson does not survive a failed allocation.
-MOST_CACHED = 40  # allocations in a row that free lists and failures of no consequence can hide
 
 pytestmark = pytest.mark.usefixtures("undisturbed")
 
 
-def fail_each_allocation(decode: Callable[[bytes], Any], data: bytes) -> int:
-    """Fails one allocation after the other until none is left; how often that was an error."""
+def failures(decode: Callable[[bytes], Any], data: bytes) -> int:
+    """How often `decode` told want of memory; whenever it did not, its result was right."""
     expected = repr(decode(data))
-    failures = survived = n = 0
-    while survived < MOST_CACHED:
-        n += 1
-        made = None
-        try:
-            testcapi.set_nomemory(n, n + 1)
-            made = decode(data)
-        except MemoryError:
-            failures += 1
-            survived = 0
-        finally:
-            testcapi.remove_mem_hooks()
-        if made is not None:
-            survived += 1
-            assert repr(made) == expected
-    return failures
+    seen = fail_each(decode, lambda: data)
+    assert seen.results == {expected}
+    return seen.no_memory
 
 
 @pytest.mark.parametrize("kind", DECODERS)
@@ -52,7 +37,7 @@ def test_each_failed_allocation_is_a_memory_error(kind: str) -> None:
     logging.getLogger("milvus_native.results").disabled = True
     try:
         cases = [getattr(PlainFaker(seed), kind)().SerializeToString() for seed in range(25)]
-        assert sum(fail_each_allocation(DECODERS[kind], data) for data in cases) > 100
+        assert sum(failures(DECODERS[kind], data) for data in cases) > 100
     finally:
         logging.getLogger("milvus_native.results").disabled = False
 
@@ -61,10 +46,10 @@ def test_nothing_is_left_behind() -> None:
     """Of writes; for the others CPython 3.11's own list(rows) keeps rows when memory is out."""
     cases = [PlainFaker(seed).mutation().SerializeToString() for seed in range(25)]
     for data in cases:
-        fail_each_allocation(_core.decode_mutation, data)
+        failures(_core.decode_mutation, data)
     gc.collect()
     before = sys.getallocatedblocks()
     for data in cases:
-        fail_each_allocation(_core.decode_mutation, data)
+        failures(_core.decode_mutation, data)
     gc.collect()
     assert sys.getallocatedblocks() - before < 50

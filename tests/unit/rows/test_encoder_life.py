@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import sys
 import sysconfig
-import threading
 import tracemalloc
 import weakref
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pymilvus.exceptions import DataNotMatchException, ParamError
 
 from milvus_native._core import RowEncoder, Schema, encode_rows
 from tests.faker import DataType, FakeField, Faker, FakeSchema
+from tests.together import together
 
 from .books import NOTE, PRICE, TITLE, Insert, column, columns_of, compiled, insert
 
@@ -264,7 +264,7 @@ def test_two_threads_at_one_encoder() -> None:
     encoder = RowEncoder(schema, rows, collection_name="c")
     done: list[bytes] = []
 
-    def work() -> None:
+    def work(_: int) -> None:
         while not done:
             try:
                 if encoder.step(1000):
@@ -272,9 +272,5 @@ def test_two_threads_at_one_encoder() -> None:
             except RuntimeError:
                 continue
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    assert not together(work, 4)
     assert done[0] == want

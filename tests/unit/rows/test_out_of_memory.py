@@ -14,28 +14,16 @@ from pymilvus.exceptions import DataNotMatchException
 
 from milvus_native._core import Schema, SchemaCache, encode_rows
 from tests.faker import ALL_TYPES, DataType, FakeField, Faker
-
-_testcapi = pytest.importorskip("_testcapi", reason="this interpreter cannot fail allocations")
+from tests.hardening.memory import fail_each
 
 pytestmark = pytest.mark.usefixtures("undisturbed")
 
 
-def fail_each(action: Callable[[], Any], is_right: Callable[[Any], bool]) -> int:
-    """How many allocations `action` makes: each of them is made to fail."""
-    passed = nth = 0
-    while passed < 50:  # in a row: no allocation is left to fail
-        nth += 1
-        _testcapi.set_nomemory(nth, nth + 1)
-        try:
-            result = action()
-        except MemoryError:
-            _testcapi.remove_mem_hooks()
-            passed = 0
-        else:
-            _testcapi.remove_mem_hooks()
-            assert is_right(result)
-            passed += 1
-    return nth - passed
+def failures(action: Callable[[], Any], expected: Any) -> int:
+    """How often `action` told want of memory; whenever it did not, it gave `expected`."""
+    seen = fail_each(lambda _: action())
+    assert seen.results == {repr(expected)}
+    return seen.no_memory
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +39,14 @@ def data() -> tuple[bytes, Schema, list[dict[str, Any]]]:
 def test_schema(data: tuple[bytes, Schema, list[dict[str, Any]]]) -> None:
     reply, schema, _ = data
     names = schema.field_names
-    assert fail_each(lambda: Schema.from_reply(reply), lambda s: s.field_names == names) > 10
+    assert failures(lambda: Schema.from_reply(reply).field_names, names) > 10
 
 
 def test_rows(data: tuple[bytes, Schema, list[dict[str, Any]]]) -> None:
     _, schema, rows = data
     want = encode_rows(schema, rows, collection_name="c")
     encode = lambda: encode_rows(schema, rows, collection_name="c")  # noqa: E731
-    assert fail_each(encode, lambda got: got == want) > 20
+    assert failures(encode, want) > 20
 
 
 def test_a_failing_row(data: tuple[bytes, Schema, list[dict[str, Any]]]) -> None:
@@ -72,7 +60,7 @@ def test_a_failing_row(data: tuple[bytes, Schema, list[dict[str, Any]]]) -> None
         return False
 
     assert encode()
-    assert fail_each(encode, bool) > 10
+    assert failures(encode, True) > 10
 
 
 def test_columns() -> None:
@@ -85,7 +73,7 @@ def test_columns() -> None:
     columns = {"id": np.arange(5), "t": list("abcde"), "v": np.ones((5, 4), dtype=np.float32)}
     want = encode_rows(schema, columns, collection_name="c")
     encode = lambda: encode_rows(schema, columns, collection_name="c")  # noqa: E731
-    assert fail_each(encode, lambda got: got == want) > 5
+    assert failures(encode, want) > 5
 
 
 def test_cache(data: tuple[bytes, Schema, list[dict[str, Any]]]) -> None:
@@ -104,4 +92,4 @@ def test_cache(data: tuple[bytes, Schema, list[dict[str, Any]]]) -> None:
         cache.clear()
         return len(cache)
 
-    assert fail_each(use, lambda size: size == 0) > 5
+    assert failures(use, 0) > 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from milvus_native._core import Schema, SchemaCache
 from tests.faker import DataType, FakeField, Faker
+from tests.together import together
 
 
 def schema(name: str = "books", aliases: tuple[str, ...] = ()) -> Schema:
@@ -245,37 +245,26 @@ def test_stats() -> None:
 def test_many_threads_share_a_cache() -> None:
     cache = SchemaCache(capacity=8)
     schemas = [schema(str(i)) for i in range(16)]
-    start = threading.Barrier(4)
-    failures: list[BaseException] = []
 
     def work(seed: int) -> None:
         fake = Faker(seed)
-        start.wait()
-        try:
-            for _ in range(3000):
-                i = fake.random.randrange(16)
-                action = fake.random.random()
-                if action < 0.7:
-                    found = cache.get(key(str(i)))
-                    assert found is None or found is schemas[i]
-                elif action < 0.95:
-                    cache.put(key(str(i)), schemas[i], cache.generation())
-                elif action < 0.98:
-                    cache.invalidate(key(str(i)))
-                elif action < 0.99:
-                    cache.invalidate_if(lambda k, s, item=schemas[i]: s is item)
-                else:
-                    cache.clear()
-                assert len(cache) <= 8
-        except BaseException as error:
-            failures.append(error)
+        for _ in range(3000):
+            i = fake.random.randrange(16)
+            action = fake.random.random()
+            if action < 0.7:
+                found = cache.get(key(str(i)))
+                assert found is None or found is schemas[i]
+            elif action < 0.95:
+                cache.put(key(str(i)), schemas[i], cache.generation())
+            elif action < 0.98:
+                cache.invalidate(key(str(i)))
+            elif action < 0.99:
+                cache.invalidate_if(lambda k, s, item=schemas[i]: s is item)
+            else:
+                cache.clear()
+            assert len(cache) <= 8
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    assert together(work, 4) == []
 
 
 def test_what_leaves_is_released() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import tracemalloc
 
 import numpy as np
@@ -12,6 +11,7 @@ from pymilvus import DataType
 
 from milvus_native import _core
 from tests.oracle.vectors.support import NAME, describe, field, ours, rows_of, struct
+from tests.together import outcomes
 
 REPLY = describe(field("v", DataType.FLOAT_VECTOR, dim=64))
 
@@ -132,17 +132,9 @@ def test_many_threads_share_one_matrix() -> None:
     schema = _core.Schema.from_reply(describe(field("v", DataType.FLOAT_VECTOR, dim=768)))
     data = {"id": list(range(500)), "v": matrix}
     want = _core.encode_rows(schema, data, collection_name=NAME)
-    barrier = threading.Barrier(4)
-    same: list[bool] = []
 
-    def work() -> None:
-        barrier.wait()
-        for _ in range(5):
-            same.append(_core.encode_rows(schema, data, collection_name=NAME) == want)
+    def work(_: int) -> bool:
+        made = [_core.encode_rows(schema, data, collection_name=NAME) for _ in range(5)]
+        return made == [want] * 5
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert same == [True] * 20
+    assert outcomes(work, 4) == [True] * 4
