@@ -22,8 +22,8 @@ class Rpc:
 
     The driver sends it again, as far as the deadline and the rules of retrying allow, when it
     fails on the way or when `decode` raises a StatusError that says the server is busy. Other
-    StatusErrors are thrown into the operation. `idempotent` tells whether sending it twice could
-    do more than sending it once.
+    StatusErrors are thrown into the operation. `idempotent`: sending it twice does no
+    more than sending it once.
     """
 
     __slots__ = ("decode", "idempotent", "method", "request")

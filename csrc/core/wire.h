@@ -47,12 +47,6 @@ static inline size_t mvn_varint_size(uint64_t value)
 #endif
 }
 
-/* int32 and int64 fields sign-extend to 64 bits: a negative one takes 10 bytes. */
-static inline size_t mvn_int_size(int64_t value)
-{
-    return mvn_varint_size((uint64_t)value);
-}
-
 /* Tag, length and payload of a length-delimited field. */
 static inline size_t mvn_bytes_field_size(uint32_t field, size_t payload)
 {

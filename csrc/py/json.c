@@ -9,8 +9,8 @@
 
 #define SHOWN_TEXT 200 /* characters of a bad document that its error message quotes */
 
-/* `*slot`, filled with attribute `name` of orjson on first use. The slots are the only members of
- * the state that are written late: under a lock, and never changed again. Borrowed from the state. */
+/* `*slot`, a member of the state, filled with attribute `name` of orjson on first use: under a lock,
+ * and never changed again. Borrowed from the state. */
 static PyObject *orjson_function(PyMvn_State *state, PyObject **slot, const char *name)
 {
     PyObject *lock = (PyObject *)state->schema_type; /* borrowed: any object of this module */

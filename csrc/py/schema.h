@@ -37,11 +37,6 @@ typedef struct {
  * its status is an error, DecodeError when the bytes are malformed. */
 PyObject *PyMvn_Schema_FromReply(PyMvn_State *state, PyObject *reply);
 
-static inline bool PyMvn_Schema_Check(PyMvn_State *state, PyObject *object)
-{
-    return Py_TYPE(object) == state->schema_type;
-}
-
 /* Memory that a schema takes, roughly: without the interned names. Never fails. */
 size_t PyMvn_Schema_Size(const PyMvn_Schema *self);
 

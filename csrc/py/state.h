@@ -16,7 +16,7 @@
     X(PyObject, status_error)  /* _core.StatusError */                                            \
     X(PyObject, decode_error)  /* _core.DecodeError */                                            \
     X(PyObject, text_error)    /* _core.TextError */                                              \
-    /* json.c: orjson's two functions */                                                          \
+    /* json.c: orjson's two functions; each written when first needed, under a lock */            \
     X(PyObject, json_dumps)                                                                       \
     X(PyObject, json_loads)                                                                       \
     /* schema.c */                                                                                \

@@ -3,6 +3,7 @@
 #include "cells.h"
 
 #include "../core/half.h"
+#include "../core/sparse.h"
 
 typedef enum { WIDTH_OK, WIDTH_NOT_POSITIVE, WIDTH_NOT_BYTES, WIDTH_NOT_DENSE } width_status;
 
@@ -265,19 +266,18 @@ static int next_dense(PyMvn_Cells *cells, PyObject **value)
                 value);
 }
 
-/* Pairs of uint32 index and float32 value. */
-static PyObject *sparse_dict(mvn_span row)
+static PyObject *sparse_dict(mvn_span row, size_t count)
 {
     PyObject *dict = PyDict_New(), *index = NULL, *number = NULL;
     if (dict == NULL) {
         return NULL;
     }
-    for (size_t at = 0; at < row.size; at += 8) {
-        index = PyLong_FromUnsignedLong(mvn_load_u32le(row.data + at));
+    for (size_t i = 0; i < count; i++) {
+        index = PyLong_FromUnsignedLong(mvn_sparse_index(row, i));
         if (index == NULL) {
             goto fail;
         }
-        number = PyFloat_FromDouble((double)mvn_load_f32le(row.data + at + 4));
+        number = PyFloat_FromDouble((double)mvn_sparse_value(row, i));
         if (number == NULL || PyDict_SetItem(dict, index, number) < 0) {
             goto fail;
         }
@@ -315,12 +315,13 @@ static int next_sparse(PyMvn_Cells *cells, PyObject **value)
     if (status != MVN_OK) {
         return malformed(cells, status);
     }
-    if (row.size % 8 != 0) {
+    size_t count = 0;
+    if (mvn_sparse_count(row, &count) != MVN_OK) {
         PyMvn_RaiseMilvus("ParamError", "The length of data must be a multiple of 8, got %zu",
                           row.size);
         return -1;
     }
-    return give(sparse_dict(row), value);
+    return give(sparse_dict(row, count), value);
 }
 
 /* Unlike plain vectors, a null row has a placeholder here. */

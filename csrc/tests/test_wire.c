@@ -36,7 +36,7 @@ static void varint_sizes_at_every_power_of_two(void)
         CHECK_EQUAL(mvn_varint_size((uint64_t)1 << bit), bit / 7 + 1);
     }
     CHECK_EQUAL(mvn_varint_size(0), 1);
-    CHECK_EQUAL(mvn_int_size(-1), 10);
+    CHECK_EQUAL(mvn_varint_size((uint64_t)-1), 10);
 }
 
 static void varints_too_long_are_refused(void)

@@ -124,9 +124,6 @@ class Theirs:
         GlobalCache.collection_ts.invalidate(self._server.address, "", COLLECTION)
         GlobalCache.collection_ts.set(self._server.address, "", COLLECTION, timestamp)
 
-    def forget_schema(self) -> None:
-        GlobalCache.schema.invalidate(self._server.address, "", COLLECTION)
-
     @contextmanager
     def session(self, cluster_id: str) -> Iterator[None]:
         """Calls within are made as those of a client that is bound to a cluster."""

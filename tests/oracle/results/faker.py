@@ -18,7 +18,6 @@ BATCH = 50
 
 WORDS = ["", "a", "né", "日本語", "x" * 40, "nul\0inside", "\U0001f600", "$meta", "entity"]
 NEWER_TYPES = (DataType.TEXT,) if has("pymilvus:DataType.TEXT") else ()
-STRING_TYPES = (DataType.VARCHAR, *NEWER_TYPES)
 DENSE_TYPES = (
     DataType.FLOAT_VECTOR,
     DataType.FLOAT16_VECTOR,

@@ -18,8 +18,6 @@ from milvus_native import iterators
 from milvus_native.iterators import QueryPlan, SearchPlan
 from tests.servers.paging import PagingCollection
 
-VECTOR_TYPE = 101
-
 
 class Rows(list):
     """Rows as a query returns them: a list with `extra`."""
