@@ -87,7 +87,6 @@ MVN_MUST_CHECK mvn_status mvn_index_query(mvn_arena *arena, mvn_span reply, mvn_
 MVN_MUST_CHECK mvn_status mvn_index_mutation(mvn_arena *arena, mvn_span reply,
                                              mvn_mutation_reply *out, mvn_error *error);
 
-
 /* common.HighlightResult {1: field_name, 2: repeated HighlightData}. */
 MVN_MUST_CHECK mvn_status mvn_read_highlight(mvn_span message, mvn_span *field_name,
                                              mvn_items *datas);

@@ -74,11 +74,11 @@ int PyMvn_StructCells_Open(PyMvn_Cells *cells); /* ARRAY_OF_STRUCT; `fields` are
  * ScalarField.valid_data says null. (scalar_cells.c) */
 PyObject *PyMvn_Scalars_List(PyMvn_State *state, const mvn_scalars *scalars);
 
-/* The vectors of one VectorField inside a VectorArray. (vector_cells.c) */
+/* How the vectors of one VectorField inside a VectorArray are listed. (vector_cells.c) */
 typedef enum {
     PyMvn_VECTORS_RAW,     /* FLOAT as lists, the others as bytes: a column of vector arrays */
     PyMvn_VECTORS_NUMBERS, /* lists of numbers, BINARY as [bytes]: sub-fields of structs */
-} PyMvn_VectorForm;
+} PyMvn_VectorListing;
 
 /* How many vectors the message holds. `*element_type` is the VectorArray's; when it is 0 it becomes
  * what the payload is. 1, or 0 when the type or the dimension allows no counting. */
@@ -87,7 +87,7 @@ int PyMvn_Vectors_Count(const mvn_vectors *vectors, int32_t *element_type, size_
 /* A list of the `count` vectors that PyMvn_Vectors_Count found, None where
  * VectorField.valid_data says null. NULL with an exception set on failure. */
 PyObject *PyMvn_Vectors_List(const mvn_vectors *vectors, int32_t element_type, size_t count,
-                             PyMvn_VectorForm form);
+                             PyMvn_VectorListing listing);
 
 /* Raises what pymilvus raises where PyMvn_Vectors_Count gave 0. Always returns NULL. */
 PyObject *PyMvn_Vectors_RaiseUncountable(const mvn_vectors *vectors, int32_t element_type);

@@ -1,4 +1,5 @@
-/* The only place where C turns a failure into a Python exception.
+/* Failures of csrc/core, of the server and of the input as exceptions of their own classes, and what
+ * C code does with an exception that is set.
  *
  * pymilvus's own exception classes are imported when one of them is raised, never before. */
 #ifndef MVN_PY_ERRORS_H

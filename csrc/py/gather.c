@@ -28,7 +28,7 @@ static void refuse(const PyMvn_RowEncoder *self, Py_ssize_t row, const char *for
 }
 
 /* The struct array in which `key` names a sub-field, "struct[sub]" as the server has it: an upsert
- * must not take it for a dynamic key. NULL if there is none, with an exception for want of memory. */
+ * must not take it for a dynamic key. NULL if there is none, with an exception if memory is out. */
 static const PyMvn_Field *struct_of(const PyMvn_Schema *schema, PyObject *key)
 {
     Py_ssize_t size = 0;

@@ -11,7 +11,7 @@
 
 #include "state.h"
 
-/* Adds the function to the module. 0 or -1. */
+/* Adds the functions to the module. 0 or -1. */
 int PyMvn_PrimaryKeys_Init(PyObject *module, PyMvn_State *state);
 
 #endif

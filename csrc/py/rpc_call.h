@@ -21,7 +21,7 @@ struct PyMvn_RpcCall {
 #define MVN_RPC_PARTS 8     /* of a message, before memory is asked for */
 #define MVN_RPC_METADATA 16 /* likewise */
 
-/* The arguments of submit, as the engine wants them. Spans point into the objects that `path`,
+/* The arguments of submit, as the engine wants them. Spans point into the objects that
  * `metadata` and `message` hold. */
 typedef struct {
     PyObject *metadata;                /* a tuple, or NULL */
@@ -49,7 +49,8 @@ int PyMvn_RpcSeconds(PyObject *seconds, int64_t none, int64_t *nanoseconds);
  * (tag, code, text or None, metadata or None, message bytes or None, sent). New reference or NULL. */
 PyObject *PyMvn_RpcResult(const mvn_call *call);
 
-/* mvn_reply_memory of bytes objects: handles are new references. Both need the GIL. */
+/* What mvn_reply_memory's `allocate` gives: room in a new bytes object, the handle being the reference
+ * to it. NULL, with no exception set, when memory is out. Needs the GIL. */
 uint8_t *PyMvn_RpcMessage_New(size_t size, void **handle);
 
 #endif

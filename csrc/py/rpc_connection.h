@@ -41,6 +41,7 @@ PyObject *PyMvn_RpcConnection_Pump(PyObject *self, PyObject *const *args, Py_ssi
 extern const char PyMvn_RpcConnection_ExchangeDoc[];
 extern const char PyMvn_RpcConnection_PumpDoc[];
 
+/* Adds the type RpcConnection to the module. 0 or -1. */
 int PyMvn_RpcConnection_Init(PyObject *module, PyMvn_State *state);
 
 #endif

@@ -157,7 +157,7 @@ static int is_current(Cache *self, PyObject *key, uint64_t generation)
     return entry->generation <= generation;
 }
 
-/* put, locked: takes in `entry`, in place of `replaced` (or NULL), when it is current. 1, 0, or -1. */
+/* put, locked: takes in `entry`, in place of `replaced` (or NULL), if it is current. 1, 0 or -1. */
 static int put_entry(Cache *self, PyMvn_SchemaEntry *entry, PyMvn_SchemaEntry *replaced)
 {
     int current = is_current(self, entry->key, entry->generation);

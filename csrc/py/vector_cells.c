@@ -165,13 +165,13 @@ PyObject *PyMvn_Vectors_RaiseUncountable(const mvn_vectors *vectors, int32_t ele
 }
 
 static PyObject *one_vector(const mvn_vectors *vectors, int32_t type, size_t index, size_t width,
-                            PyMvn_VectorForm form)
+                            PyMvn_VectorListing listing)
 {
     if (type == MVN_TYPE_FLOAT_VECTOR) {
         return PyMvn_Reply_Floats(vectors->data.data + 4 * index * width, width);
     }
     const uint8_t *bytes = vectors->data.data + index * width;
-    if (form == PyMvn_VECTORS_RAW) {
+    if (listing == PyMvn_VECTORS_RAW) {
         return PyBytes_FromStringAndSize((const char *)bytes, (Py_ssize_t)width);
     }
     return type == MVN_TYPE_BINARY_VECTOR ? bytes_in_list(bytes, width)
@@ -179,7 +179,7 @@ static PyObject *one_vector(const mvn_vectors *vectors, int32_t type, size_t ind
 }
 
 PyObject *PyMvn_Vectors_List(const mvn_vectors *vectors, int32_t element_type, size_t count,
-                             PyMvn_VectorForm form)
+                             PyMvn_VectorListing listing)
 {
     const mvn_bits *valid = &vectors->valid;
     size_t width, length = valid->count == 0 ? count : valid->count;
@@ -196,7 +196,7 @@ PyObject *PyMvn_Vectors_List(const mvn_vectors *vectors, int32_t element_type, s
             item = Py_NewRef(Py_None);
             stored += null && count == valid->count; /* nulls have a placeholder */
         } else {
-            item = one_vector(vectors, element_type, stored++, width, form);
+            item = one_vector(vectors, element_type, stored++, width, listing);
         }
         if (item == NULL) {
             Py_CLEAR(list);

@@ -28,8 +28,9 @@ typedef struct {
 } PyMvn_VectorView;
 
 /* Takes the memory of `object` with any number of dimensions. 1: held, release it; 0: it exports
- * none, nothing is held; -1 with the exporter's exception (TypeError for BufferError). An array whose elements cannot be
- * exported is 1 with MVN_ELEMENT_OTHER, and possibly nothing held. Runs Python code. */
+ * none, nothing is held; -1 with the exporter's exception (TypeError for BufferError). An array
+ * whose elements cannot be exported is 1 with MVN_ELEMENT_OTHER, and possibly nothing held. Runs
+ * Python code. */
 int PyMvn_View_Take(PyObject *object, PyMvn_VectorView *view);
 
 /* Releases what is held, if anything. The view may be taken again. */

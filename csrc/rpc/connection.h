@@ -93,7 +93,7 @@ void mvn_connection_lost(mvn_connection *connection, const char *text);
  * connection. */
 int64_t mvn_connection_tick(mvn_connection *connection, int64_t now);
 
-/* Sends a PING; mvn_connection_pings_answered counts the answers. MVN_ENOMEM. */
+/* Sends a PING; pings_answered of mvn_connection_get_stats counts the answers. MVN_ENOMEM. */
 MVN_MUST_CHECK mvn_status mvn_connection_ping(mvn_connection *connection);
 
 /* The next finished call, in the order they finished, or NULL. It must be given back with

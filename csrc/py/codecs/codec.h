@@ -1,8 +1,8 @@
-/* How one field of a batch becomes bytes: the contract between row_encoder.c, which walks the
- * rows, and the codec files, one per family of data types.
+/* How one field of a batch becomes bytes: the contract between the RowEncoder, which walks the rows
+ * (see row_encoder.h), and the codec files, one per family of data types.
  *
  * A batch is encoded in four steps, each of which may be taken in slices of rows:
- *   1. gather   row_encoder.c puts a strong reference to every cell into column->cells;
+ *   1. gather   the encoder puts a strong reference to every cell into column->cells;
  *   2. measure  the codec checks the cells and finds out how many bytes they take;
  *   3. (the whole request is allocated, exactly once)
  *   4. write    the codec writes the bytes.
@@ -77,7 +77,7 @@ typedef enum {
     MVN_SLOT_STRUCT_ARRAYS = 8
 } mvn_field_slot;
 
-/* One field of one batch. row_encoder.c makes it, fills `cells`, and frees it after `release`. */
+/* One field of one batch. The encoder makes it, fills `cells`, and frees it after `release`. */
 struct PyMvn_Column {
     PyMvn_State *state;        /* borrowed: the module outlives the encoder */
     const PyMvn_Field *field;  /* borrowed: the encoder holds the Schema */
