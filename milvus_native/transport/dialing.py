@@ -10,9 +10,9 @@ import time
 from typing import Any
 
 from .base import DEADLINE_EXCEEDED, UNAVAILABLE, RpcError
-from .sockets import finish_connecting, new_socket, start_connecting
+from .sockets import finish_connecting, is_patched, new_socket, start_connecting, wait
 from .target import Address, Target
-from .wire import CHUNK, PlainWire, TlsWire, Wire
+from .wire import CHUNK, PatchedWire, PlainWire, TlsWire, Wire
 
 DIAL_TIMEOUT = 20.0  # seconds, for a call without a deadline; as in gRPC
 
@@ -89,6 +89,8 @@ def _dial_one(target: Target, address: Address, by: float) -> Wire:
                 raise TimeoutError("no answer")
             finish_connecting(sock)
         if target.tls is None:
+            if is_patched():
+                return PatchedWire(target.new_connection(), sock)
             sock.setblocking(True)
             return PlainWire(target.new_connection(), sock)
         return _shake_hands(target, sock, by)
@@ -117,6 +119,4 @@ def _shake_hands(target: Target, sock: socket.socket, by: float) -> TlsWire:
 
 
 def _wait(sock: socket.socket, events: int, by: float) -> bool:
-    poll = select.poll()
-    poll.register(sock, events)
-    return bool(poll.poll(max(by - time.monotonic(), 0) * 1000))
+    return wait(sock, events, max(by - time.monotonic(), 0))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import weakref
 from contextlib import suppress
+from types import BuiltinFunctionType
 
 from .. import forking
 
@@ -41,6 +43,23 @@ def finish_connecting(sock: socket.socket) -> None:
     result = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if result:
         raise OSError(result, os.strerror(result))
+
+
+def is_patched() -> bool:
+    """Whether gevent or eventlet stands in for the system, so that others run while one waits."""
+    return not isinstance(getattr(select, "poll", None), BuiltinFunctionType)
+
+
+def wait(sock: socket.socket, events: int, seconds: float | None) -> bool:
+    """Whether `sock` is ready for what `events` (POLLIN, POLLOUT) say, within `seconds`."""
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(sock, events)
+        return bool(poll.poll(None if seconds is None else seconds * 1000))
+    # eventlet has taken poll() away, and lets others run in select().
+    reading = [sock] if events & select.POLLIN else []
+    writing = [sock] if events & select.POLLOUT else []
+    return any(select.select(reading, writing, [], seconds))
 
 
 def abandon(owner: object) -> None:

@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from .._core import RpcConnection
+from .sockets import wait
 
 if TYPE_CHECKING:
     from .tls import TlsLayer
@@ -43,6 +44,15 @@ class PlainWire:
         return self.rpc.exchange(self.sock, timeout)
 
 
+class PatchedWire(PlainWire):
+    """One that waits in Python, where gevent and eventlet let others run."""
+
+    __slots__ = ()
+
+    def exchange(self, timeout: float | None) -> list[Result]:
+        return exchange(self, timeout)
+
+
 class TlsWire:
     """The same through a TLS layer whose handshake is done. Not thread-safe."""
 
@@ -69,25 +79,7 @@ class TlsWire:
         return results, blocked and not self.rpc.closed
 
     def exchange(self, timeout: float | None) -> list[Result]:
-        rpc = self.rpc
-        by = None if timeout is None else time.monotonic() + timeout
-        before = (rpc.pings_answered, rpc.settings_came)
-        poll = select.poll()
-        receive = True  # to begin with: the server may have gone while nobody looked
-        while True:
-            tick = rpc.tick()
-            results, blocked = self.pump(receive)
-            left = None if by is None else by - time.monotonic()
-            if (
-                results
-                or rpc.closed
-                or before != (rpc.pings_answered, rpc.settings_came)
-                or (left is not None and left <= 0)
-            ):
-                return results
-            poll.register(self.sock, select.POLLIN | (select.POLLOUT if blocked else 0))
-            wait = min((limit for limit in (tick, left) if limit is not None), default=None)
-            receive = bool(poll.poll(None if wait is None else wait * 1000 + 1))
+        return exchange(self, timeout)
 
     def _receive(self) -> None:
         taken = 0
@@ -127,6 +119,28 @@ class TlsWire:
 
 
 Wire = PlainWire | TlsWire
+
+
+def exchange(wire: PatchedWire | TlsWire, timeout: float | None) -> list[Result]:
+    """RpcConnection.exchange for what only has a `pump`."""
+    rpc = wire.rpc
+    by = None if timeout is None else time.monotonic() + timeout
+    before = (rpc.pings_answered, rpc.settings_came)
+    receive = True  # to begin with: the server may have gone while nobody looked
+    while True:
+        tick = rpc.tick()
+        results, blocked = wire.pump(receive)
+        left = None if by is None else by - time.monotonic()
+        if (
+            results
+            or rpc.closed
+            or before != (rpc.pings_answered, rpc.settings_came)
+            or (left is not None and left <= 0)
+        ):
+            return results
+        seconds = min((limit for limit in (tick, left) if limit is not None), default=None)
+        events = select.POLLIN | (select.POLLOUT if blocked else 0)
+        receive = wait(wire.sock, events, None if seconds is None else seconds + 0.001)
 
 
 def lost_text(error: OSError) -> str:
