@@ -12,6 +12,7 @@ from .config import ConnectionConfig
 from .connection import Connection
 from .delegates import machinery_is_replaced, original
 from .insides import Borrowed, borrow, is_overridden
+from .kinship import Kin
 from .scope import Scope
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ REPLACEABLE = frozenset({"_closed", "_get_connection", "_handler"})
 _Client = TypeVar("_Client", bound="BaseClient")
 
 
-class BaseClient:
+class BaseClient(Kin):
     """Base of MilvusClient and AsyncMilvusClient.
 
     What it has beside pymilvus's attributes begins with _mvn_: a program's subclass, which was

@@ -1,4 +1,4 @@
-"""Lets isinstance(result, pymilvus.SearchResult) and the like be true for our objects.
+"""Lets isinstance(client, pymilvus.MilvusClient) and the like be true for our objects.
 
 Ours cannot derive from pymilvus's classes, since that would import pymilvus. But isinstance looks
 at an object's __class__, too, and there they name their counterpart once it has been imported.
@@ -13,9 +13,11 @@ from typing import Any
 _COUNTERPARTS = {
     "AggregationBucket": ("pymilvus.client.search_aggregation",),
     "AggregationHit": ("pymilvus.client.search_aggregation",),
+    "AsyncMilvusClient": ("pymilvus.milvus_client.async_milvus_client",),
     "ExtraList": ("pymilvus.client.types",),
     "HybridExtraList": ("pymilvus.client.types",),
     "HybridHits": ("pymilvus.client.search_result",),
+    "MilvusClient": ("pymilvus.milvus_client.milvus_client",),
     "OmitZeroDict": ("pymilvus.client.types",),
     "QueryIterator": ("pymilvus.client.iterator.query_iterator", "pymilvus.orm.iterator"),
     "SearchIterator": ("pymilvus.client.iterator.search_iterator", "pymilvus.orm.iterator"),

@@ -14,7 +14,15 @@ import pytest
 from pymilvus.client import search_result, types
 from pymilvus.grpc_gen import common_pb2, schema_pb2
 
-from milvus_native import Hit, iterators, results, search_page
+from milvus_native import (
+    AsyncMilvusClient,
+    Hit,
+    MilvusClient,
+    iterators,
+    results,
+    search_page,
+)
+from tests import servers
 from tests.oldest import has
 
 if has("pymilvus.client.iterator:"):
@@ -168,3 +176,24 @@ def test_aggregations_are_made_from_messages_as_in_pymilvus() -> None:
     for ours, theirs in pairs:
         assert repr(ours) == repr(theirs)
     assert [str(hit) for hit in pairs[1][0].hits] == [str(hit) for hit in pairs[1][1].hits]
+
+
+def test_clients(lite_server: servers.Server) -> None:
+    with MilvusClient(lite_server.uri) as client:
+        assert isinstance(client, pymilvus.MilvusClient)
+        assert isinstance(client, MilvusClient)
+        assert not isinstance(client, pymilvus.AsyncMilvusClient)
+        assert type(client) is MilvusClient
+        twin = copy.copy(client)
+        assert type(twin) is MilvusClient
+        assert client.has_collection("nothing") is False
+    one = AsyncMilvusClient(lite_server.uri)
+    assert isinstance(one, pymilvus.AsyncMilvusClient)
+    assert not isinstance(one, pymilvus.MilvusClient)
+
+    class Own(MilvusClient):
+        pass
+
+    with Own(lite_server.uri) as own:
+        assert own.__class__ is Own
+        assert not isinstance(own, pymilvus.MilvusClient)
