@@ -37,7 +37,7 @@ from .control.table import TABLE
 from .errors import closed, milvus_error
 from .insides import Replaceable, borrow
 from .iterator_calls import IteratorCalls, Step
-from .results import OmitZeroDict, SearchResult
+from .results import SearchResult
 from .session import AsyncMilvusClientSession
 
 SYNC_ONLY = frozenset({"list_loaded_segments"})
@@ -133,8 +133,7 @@ class AsyncMilvusClient(
             scope, collection_name, data, partition_name=partition_name, **kwargs
         )
         call = self._mvn_call("insert_rows", scope, timeout, kwargs)
-        done = await self._mvn_driver.run(operation, call)
-        return OmitZeroDict(insert_count=done.insert_count, ids=done.ids, cost=done.cost)
+        return await self._mvn_driver.run(operation, call)
 
     async def upsert(
         self,
@@ -163,8 +162,7 @@ class AsyncMilvusClient(
             scope, collection_name, data, partition_name=partition_name, **kwargs
         )
         call = self._mvn_call("upsert_rows", scope, timeout, kwargs)
-        done = await self._mvn_driver.run(operation, call)
-        return OmitZeroDict(upsert_count=done.upsert_count, cost=done.cost, ids=done.ids)
+        return await self._mvn_driver.run(operation, call)
 
     async def delete(
         self,
@@ -198,12 +196,10 @@ class AsyncMilvusClient(
             timeout=timeout,
             **kwargs,
         )
-        done = await self._mvn_driver.run(
+        deleted: dict[str, int] = await self._mvn_driver.run(
             operation, self._mvn_call("delete", scope, timeout, kwargs)
         )
-        if done.ids:
-            return done.ids  # type: ignore[return-value]
-        return OmitZeroDict(delete_count=done.delete_count, cost=done.cost)
+        return deleted
 
     async def search(
         self,

@@ -47,13 +47,14 @@ def insert(
     *,
     partition_name: str | None = "",
     **kwargs: Any,
-) -> Operation[Mutation]:
-    """kwargs: namespace; others are the driver's or nobody's."""
+) -> Operation[dict[str, Any]]:
+    """What insert() returns. kwargs: namespace; others are the driver's or nobody's."""
     return _write(
         scope,
         "Insert",
         collection_name,
         data,
+        _inserted,
         partition_name=partition_name or "",
         namespace=kwargs.get("namespace"),
     )
@@ -66,8 +67,9 @@ def upsert(
     *,
     partition_name: str | None = "",
     **kwargs: Any,
-) -> Operation[Mutation]:
-    """kwargs: namespace, partial_update, field_ops; others are the driver's or nobody's."""
+) -> Operation[dict[str, Any]]:
+    """What upsert() returns. kwargs: namespace, partial_update, field_ops; others are the driver's
+    or nobody's."""
     try:
         field_ops = field_operators(kwargs.get("field_ops"))
     except Exception as error:
@@ -77,6 +79,7 @@ def upsert(
         "Upsert",
         collection_name,
         data,
+        _upserted,
         partition_name=partition_name or "",
         namespace=kwargs.get("namespace"),
         upsert=True,
@@ -85,9 +88,22 @@ def upsert(
     )
 
 
+def _inserted(done: Mutation) -> dict[str, Any]:
+    return OmitZeroDict(insert_count=done.insert_count, ids=done.ids, cost=done.cost)
+
+
+def _upserted(done: Mutation) -> dict[str, Any]:
+    return OmitZeroDict(upsert_count=done.upsert_count, cost=done.cost, ids=done.ids)
+
+
 def _write(
-    scope: Scope, method: str, collection_name: str, data: Any, **options: Any
-) -> Operation[Mutation]:
+    scope: Scope,
+    method: str,
+    collection_name: str,
+    data: Any,
+    answer: Callable[[Mutation], dict[str, Any]],
+    **options: Any,
+) -> Operation[dict[str, Any]]:
     # Appending to an array twice, for one, is more than doing it once.
     idempotent = method != "Insert" and not options.get("field_ops")
 
@@ -101,7 +117,7 @@ def _write(
 
     mutation = yield from with_schema(collection_name, send)
     scope.record_write(collection_name, mutation.timestamp)
-    return mutation
+    return answer(mutation)
 
 
 def delete(
@@ -112,8 +128,9 @@ def delete(
     *,
     partition_name: str | None = None,
     **kwargs: Any,
-) -> Operation[Mutation]:
-    """By `keys`, or by `filter` when there are none. kwargs: those of requests.delete."""
+) -> Operation[Any]:
+    """What delete() returns. By `keys`, or by `filter` when there are none. kwargs: those of
+    requests.delete."""
 
     def send(expr: Any) -> Operation[Mutation]:
         request = requests.delete(
@@ -127,7 +144,9 @@ def delete(
     else:
         mutation = yield from send(filter)
     scope.record_write(collection_name, mutation.timestamp)
-    return mutation
+    if mutation.ids:
+        return mutation.ids
+    return OmitZeroDict(delete_count=mutation.delete_count, cost=mutation.cost)
 
 
 def query(

@@ -37,7 +37,7 @@ from .drivers import SyncDriver
 from .errors import closed
 from .insides import Replaceable, borrow
 from .iterator_calls import IteratorCalls, Step
-from .results import OmitZeroDict, SearchResult
+from .results import SearchResult
 from .session import MilvusClientSession
 
 
@@ -140,8 +140,7 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
             scope, collection_name, data, partition_name=partition_name, **kwargs
         )
         call = self._mvn_call("insert_rows", scope, timeout, kwargs)
-        done = self._mvn_driver.run(operation, call)
-        return OmitZeroDict(insert_count=done.insert_count, ids=done.ids, cost=done.cost)
+        return self._mvn_driver.run(operation, call)
 
     def upsert(
         self,
@@ -177,8 +176,7 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
             scope, collection_name, data, partition_name=partition_name, **kwargs
         )
         call = self._mvn_call("upsert_rows", scope, timeout, kwargs)
-        done = self._mvn_driver.run(operation, call)
-        return OmitZeroDict(upsert_count=done.upsert_count, cost=done.cost, ids=done.ids)
+        return self._mvn_driver.run(operation, call)
 
     def delete(
         self,
@@ -217,10 +215,10 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
             timeout=timeout,
             **kwargs,
         )
-        done = self._mvn_driver.run(operation, self._mvn_call("delete", scope, timeout, kwargs))
-        if done.ids:
-            return done.ids  # type: ignore[return-value]
-        return OmitZeroDict(delete_count=done.delete_count, cost=done.cost)
+        deleted: dict[str, int] = self._mvn_driver.run(
+            operation, self._mvn_call("delete", scope, timeout, kwargs)
+        )
+        return deleted
 
     def search(
         self,
