@@ -26,20 +26,6 @@ from pymilvus.grpc_gen import milvus_pb2, schema_pb2
 
 from tests.oldest import has
 
-SCALARS = (
-    DataType.BOOL,
-    DataType.INT8,
-    DataType.INT16,
-    DataType.INT32,
-    DataType.INT64,
-    DataType.FLOAT,
-    DataType.DOUBLE,
-    DataType.VARCHAR,
-    *([DataType.TEXT] if has("pymilvus:DataType.TEXT") else []),
-    DataType.JSON,
-    DataType.GEOMETRY,
-    DataType.TIMESTAMPTZ,
-)
 ELEMENTS = (
     DataType.BOOL,
     DataType.INT8,
@@ -49,6 +35,13 @@ ELEMENTS = (
     DataType.FLOAT,
     DataType.DOUBLE,
     DataType.VARCHAR,
+)
+SCALARS = (
+    *ELEMENTS,
+    *([DataType.TEXT] if has("pymilvus:DataType.TEXT") else []),
+    DataType.JSON,
+    DataType.GEOMETRY,
+    DataType.TIMESTAMPTZ,
 )
 DENSE = (
     DataType.FLOAT_VECTOR,

@@ -311,6 +311,16 @@ def check(data: bytes) -> None:
             assert len(column.valid_data) == request.num_rows
 
 
+def attempt(make: Callable[[], Any]) -> Any:
+    """What `make` returns, or None if it raises; but a SystemError is never right."""
+    try:
+        return make()
+    except SystemError:
+        raise
+    except Exception:
+        return None
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False))
 def test_rows(chooser: random.Random) -> None:
@@ -323,13 +333,10 @@ def test_rows(chooser: random.Random) -> None:
     maker = Maker(world)
     rows += [maker.row(i) for i in range(chooser.randrange(1, 4))]
     world.targets.append(rows)
-    try:
-        data = _core.encode_rows(SCHEMA, rows, collection_name="c", upsert=world.chance(0.3))
-    except SystemError:
-        raise
-    except Exception:
-        return
-    check(data)
+    upsert = world.chance(0.3)
+    data = attempt(lambda: _core.encode_rows(SCHEMA, rows, collection_name="c", upsert=upsert))
+    if data is not None:
+        check(data)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
@@ -342,16 +349,17 @@ def test_slices(chooser: random.Random) -> None:
     rows += [maker.row(i) for i in range(3)]
     world.targets.append(rows)
     encoder: Any = None
-    try:
+
+    def encode() -> bytes:
+        nonlocal encoder
         encoder = _core.RowEncoder(SCHEMA, rows, collection_name="c")
         while not encoder.step(chooser.randrange(1, 200)):
             world.act()
-        data = encoder.finish()
-    except SystemError:
-        raise
-    except Exception:
-        return
-    check(data)
+        return encoder.finish()
+
+    data = attempt(encode)
+    if data is not None:
+        check(data)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
@@ -369,13 +377,9 @@ def test_columns(chooser: random.Random) -> None:
             (maker.sequence, lambda item=item: [maker.bad(item) for _ in range(DIM)])
         )()
     world.targets += [columns, columns["id"], columns["vector"]]
-    try:
-        data = _core.encode_rows(SCHEMA, columns, collection_name="c")
-    except SystemError:
-        raise
-    except Exception:
-        return
-    check(data)
+    data = attempt(lambda: _core.encode_rows(SCHEMA, columns, collection_name="c"))
+    if data is not None:
+        check(data)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
@@ -401,12 +405,7 @@ def test_searches_templates_and_keys(chooser: random.Random) -> None:
         ),
     ]
     for action in actions:
-        try:
-            action()
-        except SystemError:
-            raise
-        except Exception:
-            continue
+        attempt(action)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -414,14 +413,13 @@ def test_searches_templates_and_keys(chooser: random.Random) -> None:
 def test_calls_back_into_the_client(client: MilvusClient, chooser: random.Random) -> None:
     world = World(chooser, lambda: client.search("things", [[0.0] * DIM]))
     maker = Maker(world)
+
+    def use() -> None:
+        client.insert("things", [{"id": maker.number(), "vector": maker.sequence()}])
+        client.search("things", [maker.sequence()])
+
     for _ in range(3):
-        try:
-            client.insert("things", [{"id": maker.number(), "vector": maker.sequence()}])
-            client.search("things", [maker.sequence()])
-        except SystemError:
-            raise
-        except Exception:
-            continue
+        attempt(use)
     assert client.query("things", filter="id > 1") == [{"id": 1}]
 
 

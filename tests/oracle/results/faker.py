@@ -11,6 +11,7 @@ from typing import Any
 from pymilvus.client.types import DataType
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
+from tests.faker import DENSE
 from tests.oldest import has
 from tests.seeds import RUN_SEED
 
@@ -18,13 +19,6 @@ BATCH = 50
 
 WORDS = ["", "a", "né", "日本語", "x" * 40, "nul\0inside", "\U0001f600", "$meta", "entity"]
 NEWER_TYPES = (DataType.TEXT,) if has("pymilvus:DataType.TEXT") else ()
-DENSE_TYPES = (
-    DataType.FLOAT_VECTOR,
-    DataType.FLOAT16_VECTOR,
-    DataType.BFLOAT16_VECTOR,
-    DataType.INT8_VECTOR,
-    DataType.BINARY_VECTOR,
-)
 ELEMENT_TYPES = (
     DataType.BOOL,
     DataType.INT8,
@@ -43,7 +37,7 @@ COLUMN_TYPES = (
     DataType.GEOMETRY,
     DataType.JSON,
     DataType.ARRAY,
-    *DENSE_TYPES,
+    *DENSE,
     DataType.SPARSE_FLOAT_VECTOR,
     DataType._ARRAY_OF_VECTOR,
     DataType._ARRAY_OF_STRUCT,
@@ -163,7 +157,7 @@ class ReplyFaker:
     def vector_array(
         self, out: schema_pb2.VectorField, rows: int, counts: list[int] | None = None
     ) -> None:
-        element = self.random.choice(DENSE_TYPES)
+        element = self.random.choice(DENSE)
         out.dim = self.dim()
         out.vector_array.dim = out.dim
         if not self.chance(0.1):
@@ -218,7 +212,7 @@ class ReplyFaker:
         elif kind == DataType.ARRAY:
             self.array(out.scalars, rows)
             out.scalars.array_data.SetInParent()
-        elif kind in DENSE_TYPES:
+        elif kind in DENSE:
             self.dense(out.vectors, kind, stored, self.dim())
         elif kind == DataType.SPARSE_FLOAT_VECTOR:
             out.vectors.sparse_float_vector.contents.extend(

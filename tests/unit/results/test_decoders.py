@@ -15,7 +15,8 @@ from pymilvus.exceptions import MilvusException, ParamError
 from pymilvus.grpc_gen import milvus_pb2
 
 from milvus_native import _core
-from tests.oracle.results.faker import COLUMN_TYPES, DENSE_TYPES, DataType, ReplyFaker
+from tests.faker import DENSE
+from tests.oracle.results.faker import COLUMN_TYPES, DataType, ReplyFaker
 from tests.oracle.results.reference import assert_same, query, search
 from tests.wire import delimited, tag
 
@@ -208,7 +209,7 @@ def test_text_must_be_utf8() -> None:
             _core.decode_search(data)
 
 
-@pytest.mark.parametrize("kind", DENSE_TYPES, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", DENSE, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("dim", [0, -1, -(2**63), 2**63 - 1, 4])
 def test_absurd_dimensions(kind: DataType, dim: int) -> None:
     """They are refused, or there are no such vectors; what memory there is stays bounded."""
