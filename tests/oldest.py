@@ -55,7 +55,6 @@ LACKING: dict[str, list[str]] = {
     ],
     "pymilvus:SearchAggregation": [
         "tests/oracle/requests/test_request_errors.py::*aggregation*",
-        "tests/oracle/results/test_search.py::test_aggregation*",
     ],
     "pymilvus:MilvusClient.session": [
         "tests/oracle/requests/test_requests_like_pymilvus.py::test_a_session_names_its_cluster*",
