@@ -40,7 +40,7 @@ if [ "${1:-}" != --report ]; then
     "$python" -m coverage run -m pytest -p no:cacheprovider "${elsewhere[@]}" "$@" || status=$?
     "$python" -m coverage combine --quiet
     # Those that let Python's allocations fail: a tracer's would, too, so they count for C alone.
-    "$python" -m pytest -p no:cacheprovider -q -n 0 tests/unit/results/test_memory.py \
+    "$python" -m pytest -p no:cacheprovider -q -n 0 tests/unit/results/test_out_of_memory.py \
         tests/unit/rows/test_out_of_memory.py tests/hardening/test_python_memory.py || status=$?
 fi
 
