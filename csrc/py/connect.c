@@ -4,7 +4,6 @@
 
 #include "control.h"
 #include "errors.h"
-#include "reply_status.h"
 
 /* Entries of ClientInfo.reserved, made from a dict of str to str. */
 typedef struct {
@@ -118,27 +117,22 @@ done:
 /* A new dict of the server's own description; empty when it sent none. */
 static PyObject *server_info(const Mvn__ServerInfo *server)
 {
-    PyObject *info = PyDict_New();
-    if (info == NULL || server == NULL) {
-        return info;
+    if (server == NULL) {
+        return PyDict_New();
     }
     /* The named members last: a reserved entry cannot pretend to be one. */
-    for (size_t i = 0; i < server->n_reserved; i++) {
-        if (PyMvn_Control_AddText(info, server->reserved[i]->key, server->reserved[i]->value) < 0) {
-            goto fail;
-        }
+    PyObject *info = PyMvn_Control_Dict(server->reserved, server->n_reserved);
+    if (info == NULL) {
+        return NULL;
     }
     if (PyMvn_Control_AddText(info, "build_tags", server->build_tags) < 0 ||
         PyMvn_Control_AddText(info, "build_time", server->build_time) < 0 ||
         PyMvn_Control_AddText(info, "git_commit", server->git_commit) < 0 ||
         PyMvn_Control_AddText(info, "go_version", server->go_version) < 0 ||
         PyMvn_Control_AddText(info, "deploy_mode", server->deploy_mode) < 0) {
-        goto fail;
+        Py_CLEAR(info);
     }
     return info;
-fail:
-    Py_DECREF(info);
-    return NULL;
 }
 
 PyDoc_STRVAR(parse_connect_doc,
@@ -161,7 +155,7 @@ static PyObject *parse_connect(PyObject *module, PyObject *reply)
     if (response == NULL) {
         return NULL;
     }
-    if (PyMvn_ReplyStatus_Check(state, response->status) < 0) {
+    if (PyMvn_Control_CheckStatus(state, response->status) < 0) {
         goto done;
     }
     info = server_info(response->server_info);

@@ -82,6 +82,39 @@ int PyMvn_Control_AddText(PyObject *dict, const char *key, const char *value)
     return result;
 }
 
+PyObject *PyMvn_Control_Dict(Mvn__StringEntry *const *entries, size_t count)
+{
+    PyObject *dict = PyDict_New();
+    for (size_t i = 0; dict != NULL && i < count; i++) {
+        if (PyMvn_Control_AddText(dict, entries[i]->key, entries[i]->value) < 0) {
+            Py_CLEAR(dict);
+        }
+    }
+    return dict;
+}
+
+int PyMvn_Control_CheckStatus(PyMvn_State *state, const Mvn__Status *status)
+{
+    PyObject *reason = NULL, *extra = NULL;
+    if (status == NULL || (status->code == 0 && status->error_code == 0)) {
+        return 0;
+    }
+    reason = PyMvn_Control_Text(status->reason);
+    if (reason == NULL) {
+        goto done;
+    }
+    extra = PyMvn_Control_Dict(status->extra_info, status->n_extra_info);
+    if (extra == NULL) {
+        goto done;
+    }
+    PyMvn_RaiseServerStatus(state, status->code, status->error_code, reason, status->retriable,
+                            extra);
+done:
+    Py_XDECREF(reason);
+    Py_XDECREF(extra);
+    return -1;
+}
+
 void PyMvn_Control_Free(void *message)
 {
     ProtobufCAllocator allocator = {take, give_back, NULL};

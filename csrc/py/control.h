@@ -23,6 +23,13 @@ PyObject *PyMvn_Control_Text(const char *text);
 /* Puts key: value into a dict, both such text. 0 or -1. */
 int PyMvn_Control_AddText(PyObject *dict, const char *key, const char *value);
 
+/* A new dict of such text, or NULL. */
+PyObject *PyMvn_Control_Dict(Mvn__StringEntry *const *entries, size_t count);
+
+/* 0 when `status` means success (NULL does: proto3 leaves an all-default message out), otherwise
+ * -1 with _core.StatusError set. */
+int PyMvn_Control_CheckStatus(PyMvn_State *state, const Mvn__Status *status);
+
 /* `message` may be NULL. */
 void PyMvn_Control_Free(void *message);
 

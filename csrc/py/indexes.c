@@ -2,7 +2,6 @@
 
 #include "control.h"
 #include "errors.h"
-#include "reply_status.h"
 
 PyDoc_STRVAR(index_request_doc,
              "index_request(collection_name, /)\n--\n\n"
@@ -62,7 +61,7 @@ static PyObject *parse_indexes(PyObject *module, PyObject *reply)
     if (response == NULL) {
         return NULL;
     }
-    if (PyMvn_ReplyStatus_Check(state, response->status) < 0) {
+    if (PyMvn_Control_CheckStatus(state, response->status) < 0) {
         goto done;
     }
     result = PyList_New((Py_ssize_t)response->n_index_descriptions);

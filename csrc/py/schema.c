@@ -6,7 +6,6 @@
 
 #include "control.h"
 #include "errors.h"
-#include "reply_status.h"
 
 bool PyMvn_Schema_IsFunctionOutput(const Mvn__CollectionSchema *schema, const char *name)
 {
@@ -246,7 +245,7 @@ PyObject *PyMvn_Schema_FromReply(PyMvn_State *state, PyObject *reply)
     if (raw == NULL) {
         return NULL;
     }
-    if (PyMvn_ReplyStatus_Check(state, raw->status) < 0) {
+    if (PyMvn_Control_CheckStatus(state, raw->status) < 0) {
         goto fail;
     }
     self = (PyMvn_Schema *)type->tp_alloc(type, 0);
