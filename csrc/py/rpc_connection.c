@@ -1,24 +1,12 @@
-/* clock_gettime is POSIX, not C11; the value is the one that Python.h asks for. */
-#ifndef _POSIX_C_SOURCE
-#define _POSIX_C_SOURCE 200809L
-#endif
 #include "rpc_connection.h"
 
-#include <time.h>
-
 #include "../core/mem.h"
+#include "clock.h"
 #include "rpc_attributes.h"
 
 #define DEFAULT_WINDOW (64 << 20)
 #define DEFAULT_BATCH (256 << 10)
 #define DEFAULT_HEADER_LIST (64 << 10)
-
-int64_t PyMvn_RpcConnection_Now(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* ---- what the engine asks of us; called while entered, perhaps without the GIL ---- */
 
@@ -293,7 +281,7 @@ static PyObject *connection_submit(PyObject *object, PyObject *const *args, Py_s
     request.message_count = arguments.part_count;
     request.user = own;
     if (request.timeout != MVN_TIMEOUT_NONE) {
-        request.deadline = PyMvn_RpcConnection_Now() + request.timeout;
+        request.deadline = PyMvn_Now() + request.timeout;
     }
     if (PyMvn_RpcConnection_Enter(self) < 0) {
         goto done;
@@ -496,7 +484,7 @@ static PyObject *connection_tick(PyObject *object, PyObject *unused)
 {
     (void)unused;
     PyMvn_RpcConnection *self = (PyMvn_RpcConnection *)object;
-    int64_t now = PyMvn_RpcConnection_Now();
+    int64_t now = PyMvn_Now();
     if (PyMvn_RpcConnection_Enter(self) < 0) {
         return NULL;
     }

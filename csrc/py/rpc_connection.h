@@ -32,9 +32,6 @@ void PyMvn_RpcConnection_Leave(PyMvn_RpcConnection *self);
  * NULL. */
 PyObject *PyMvn_RpcConnection_Collect(PyMvn_RpcConnection *self);
 
-/* Nanoseconds of the system's monotonic clock. */
-int64_t PyMvn_RpcConnection_Now(void);
-
 /* rpc_exchange.c: the methods exchange(fd, timeout) and pump(fd, receive). */
 PyObject *PyMvn_RpcConnection_Exchange(PyObject *self, PyObject *const *args, Py_ssize_t n_args);
 PyObject *PyMvn_RpcConnection_Pump(PyObject *self, PyObject *const *args, Py_ssize_t n_args);

@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 
 #include "../core/mem.h"
+#include "clock.h"
 #include "rpc_connection.h"
 
 #define INBOX_SIZE ((size_t)64 << 10)
@@ -75,7 +76,7 @@ static int poll_timeout(int64_t until)
     if (until == MVN_NEVER) {
         return -1;
     }
-    int64_t left = until - PyMvn_RpcConnection_Now();
+    int64_t left = until - PyMvn_Now();
     int64_t milliseconds = left <= 0 ? 0 : (left + 999999) / 1000000;
     return milliseconds > 86400000 ? 86400000 : (int)milliseconds;
 }
@@ -129,7 +130,7 @@ static outcome do_round(PyMvn_RpcConnection *self, io_round *round)
             return GOT_NOTHING; /* a call came to its end in being sent: there is nothing to wait for */
         }
         if (!blocked && recv_waits(self, round->fd) &&
-            (round->until == MVN_NEVER || round->until - PyMvn_RpcConnection_Now() > PATIENCE)) {
+            (round->until == MVN_NEVER || round->until - PyMvn_Now() > PATIENCE)) {
             /* Out of patience, not of time: a signal may have come just before the wait. */
             return receive_ready(self, round, 0, &got) ? got : GOT_SIGNAL;
         }
@@ -178,7 +179,7 @@ static outcome do_rounds(PyMvn_RpcConnection *self, io_round *round)
             round->size = 0;
             break;
         }
-        if (round->until != MVN_NEVER && PyMvn_RpcConnection_Now() >= round->until) {
+        if (round->until != MVN_NEVER && PyMvn_Now() >= round->until) {
             round->size = 0;
             break;
         }
@@ -221,7 +222,7 @@ static void exchange(PyMvn_RpcConnection *self, int fd, int64_t until, bool *sig
     mvn_connection *connection = self->connection;
     mvn_connection_stats before = mvn_connection_get_stats(connection);
     for (bool first = true;; first = false) {
-        int64_t now = PyMvn_RpcConnection_Now();
+        int64_t now = PyMvn_Now();
         int64_t next = mvn_connection_tick(connection, now);
         if (has_news(connection, &before) || (now >= until && !first)) {
             return;
@@ -283,7 +284,7 @@ PyObject *PyMvn_RpcConnection_Exchange(PyObject *object, PyObject *const *args, 
     if (fd < 0 || PyMvn_RpcSeconds(args[1], MVN_NEVER, &timeout) < 0) {
         return NULL;
     }
-    int64_t until = timeout == MVN_NEVER ? MVN_NEVER : PyMvn_RpcConnection_Now() + timeout;
+    int64_t until = timeout == MVN_NEVER ? MVN_NEVER : PyMvn_Now() + timeout;
     do {
         signalled = false;
         if (PyMvn_RpcConnection_Enter(self) < 0) {

@@ -49,6 +49,15 @@ static int check_key(PyObject *key)
     return 0;
 }
 
+/* What a look-up gives: `found` (stolen), None for NULL, NULL for an exception. */
+static PyObject *found_or_none(PyObject *found)
+{
+    if (found == NULL && !PyErr_Occurred()) {
+        return Py_NewRef(Py_None);
+    }
+    return found;
+}
+
 PyDoc_STRVAR(get_doc,
              "get($self, key, /)\n--\n\n"
              "The schema stored under a key, or None; counts a hit or a miss.");
@@ -78,10 +87,7 @@ static PyObject *cache_get(PyObject *object, PyObject *key)
     }
     UNLOCK(self);
     Py_XDECREF(expired);
-    if (found == NULL) {
-        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
-    }
-    return found;
+    return found_or_none(found);
 }
 
 PyDoc_STRVAR(peek_doc,
@@ -101,10 +107,7 @@ static PyObject *cache_peek(PyObject *object, PyObject *key)
         found = Py_NewRef(entry->schema);
     }
     UNLOCK(self);
-    if (found == NULL) {
-        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
-    }
-    return found;
+    return found_or_none(found);
 }
 
 PyDoc_STRVAR(generation_doc,

@@ -1,23 +1,7 @@
 #include "schema_entries.h"
 
-#ifdef _WIN32
-#include <windows.h>
-#else
-#include <time.h>
-#endif
-
+#include "clock.h"
 #include "schema.h"
-
-static double monotonic(void)
-{
-#ifdef _WIN32
-    return (double)GetTickCount64() / 1000.0;
-#else
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-#endif
-}
 
 /* ---- an entry ---- */
 
@@ -30,14 +14,14 @@ PyMvn_SchemaEntry *PyMvn_SchemaEntry_New(PyMvn_State *state, PyObject *key, PyOb
         entry->key = Py_NewRef(key);
         entry->schema = Py_NewRef(schema);
         entry->generation = generation;
-        entry->stored = monotonic();
+        entry->stored = PyMvn_Now();
     }
     return entry;
 }
 
 bool PyMvn_SchemaEntry_IsExpired(const PyMvn_SchemaEntry *entry, double max_age)
 {
-    return max_age >= 0 && monotonic() - entry->stored >= max_age;
+    return max_age >= 0 && (double)(PyMvn_Now() - entry->stored) * 1e-9 >= max_age;
 }
 
 static void entry_dealloc(PyObject *object)

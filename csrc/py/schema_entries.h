@@ -6,10 +6,10 @@
 #ifndef MVN_PY_SCHEMA_ENTRIES_H
 #define MVN_PY_SCHEMA_ENTRIES_H
 
-#include "state.h" /* first: it asks for what POSIX adds to C */
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "state.h"
 
 /* One schema. A Python object so that a dict can hold it; not reachable from Python. */
 typedef struct PyMvn_SchemaEntry {
@@ -19,7 +19,7 @@ typedef struct PyMvn_SchemaEntry {
     struct PyMvn_SchemaEntry *older; /* borrowed, as `newer`: both are in the table, or NULL */
     struct PyMvn_SchemaEntry *newer;
     uint64_t generation; /* in which its fetch started */
-    double stored;       /* when it was made, in monotonic seconds */
+    int64_t stored;      /* when it was made; see PyMvn_Now */
 } PyMvn_SchemaEntry;
 
 typedef struct {
