@@ -18,8 +18,8 @@
 #define INBOX_SIZE ((size_t)64 << 10)
 #define MAX_PIECES 64
 #define PUMP_LIMIT ((size_t)1 << 20)
-#define PATIENCE INT64_C(1000000000) /* how long a recv that waits does so, ns */
-#define ROUND_LIMIT ((size_t)16 << 20) /* bytes taken in before Python may see to signals */
+#define PATIENCE INT64_C(1000000000) /* how long is waited before Python may see to signals, ns */
+#define ROUND_LIMIT ((size_t)16 << 20) /* how many bytes are taken in before that */
 
 #ifdef MSG_NOSIGNAL
 #define SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -70,15 +70,12 @@ static bool send_ready(mvn_connection *connection, int fd, bool *broken)
     return false;
 }
 
-/* Milliseconds for poll, rounded up; -1 for ever. */
+/* Milliseconds for poll, rounded up: until then, but no longer than PATIENCE. */
 static int poll_timeout(int64_t until)
 {
-    if (until == MVN_NEVER) {
-        return -1;
-    }
     int64_t left = until - PyMvn_Now();
-    int64_t milliseconds = left <= 0 ? 0 : (left + 999999) / 1000000;
-    return milliseconds > 86400000 ? 86400000 : (int)milliseconds;
+    left = left < 0 ? 0 : left > PATIENCE ? PATIENCE : left;
+    return (int)((left + 999999) / 1000000);
 }
 
 /* Receives what is there; with `flags` 0 it waits for it. False if there is nothing, else `*got` says
@@ -149,7 +146,7 @@ static outcome do_round(PyMvn_RpcConnection *self, io_round *round)
             return GOT_ERROR;
         }
         if (ready == 0) {
-            return GOT_NOTHING;
+            return PyMvn_Now() < round->until ? GOT_SIGNAL : GOT_NOTHING;
         }
         if ((wanted.revents & ~POLLOUT) == 0) {
             continue;

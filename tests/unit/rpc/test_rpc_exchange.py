@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import socket
@@ -135,6 +136,30 @@ def test_exchange_is_interrupted(pair: tuple[socket.socket, socket.socket]) -> N
         timer.join()
         signal.signal(signal.SIGUSR1, previous)
     assert connection.open_calls == 1
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+def test_exchange_hears_of_a_signal_that_came_before(
+    pair: tuple[socket.socket, socket.socket], blocking: bool
+) -> None:
+    """One that came just before a system call does not interrupt it; it is handled all the same."""
+    connection = RpcConnection("a", "http", "test/1", keepalive_time=None)
+    connection.submit("/service/Method", b"question", None, None, None)
+    pair[0].setblocking(blocking)
+
+    def handler(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGUSR1, handler)
+    # Notes the signal as its C handler does, and interrupts nothing.
+    timer = threading.Timer(0.05, _thread.interrupt_main, [signal.SIGUSR1])
+    try:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            connection.exchange(pair[0], None)
+    finally:
+        timer.join()
+        signal.signal(signal.SIGUSR1, previous)
 
 
 def test_exchange_goes_on_after_a_signal(pair: tuple[socket.socket, socket.socket]) -> None:
