@@ -10,9 +10,9 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-read -ra tests <<<"${PYTHON_TESTS:-tests/unit tests/hardening tests/property}"
+read -ra tests <<<"${PYTHON_TESTS:-tests/unit tests/hardening tests/property tests/oracle}"
 read -ra arguments <<<"${PYTEST_ARGS:-}"
-read -ra packages <<<"${PYTHON_PACKAGES:-pymilvus==3.0.2 orjson hypothesis>=6.100 hpack ml_dtypes numpy \
+read -ra packages <<<"${PYTHON_PACKAGES:-pymilvus==3.0.2 milvus-lite==3.2.2 orjson hypothesis>=6.100 hpack ml_dtypes numpy \
     opentelemetry-api opentelemetry-sdk pytest-asyncio>=0.24 pytest-xdist scipy trustme uvloop}"
 
 candidates() {
@@ -64,7 +64,7 @@ for interpreter in "${interpreters[@]}"; do
         continue
     fi
     (cd "$tree" && "$venv/bin/python" setup.py --quiet build_ext --inplace &&
-        "$venv/bin/python" -m pytest -q -p no:cacheprovider --timeout 600 "${arguments[@]}" "${tests[@]}") ||
+        PYTHONPATH=$PWD "$venv/bin/python" -m pytest -q -p no:cacheprovider --timeout 600 "${arguments[@]}" "${tests[@]}") ||
         failed+=("$name")
 done
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.sanitizers import environment_without_quarantine
+
 SOAK = Path(__file__).parents[2] / "tools" / "soak_faults.py"
 
 
@@ -15,6 +17,7 @@ def test_soak() -> None:
     options += ["--stop-every", "5", "--kill-every", "7"]
     done = subprocess.run(
         [sys.executable, str(SOAK), *options],
+        env=environment_without_quarantine(),
         capture_output=True,
         text=True,
         timeout=280,

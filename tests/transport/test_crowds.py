@@ -19,6 +19,7 @@ import uvloop
 
 from milvus_native import AsyncMilvusClient, MilvusClient
 from tests.children import await_child
+from tests.sanitizers import fork
 from tests.servers.faulty import FaultServer, Peer, serve
 from tests.together import together
 from tests.unit.clients import replies
@@ -390,7 +391,7 @@ def test_forks_of_a_busy_loop(go_milvus: str) -> None:
             workers = [asyncio.ensure_future(work()) for _ in range(8)]
             for _ in range(20):
                 await asyncio.sleep(0.01)
-                pid = os.fork()
+                pid = fork()
                 if pid == 0:
                     status = 1
                     try:

@@ -16,6 +16,7 @@ from pymilvus.grpc_gen import milvus_pb2
 from milvus_native import AsyncMilvusClient, MilvusClient, forking, schema_cache
 from milvus_native.flights import Flights
 from tests.children import await_child
+from tests.sanitizers import fork
 from tests.servers.recording import RecordingServer
 
 from . import replies
@@ -31,7 +32,7 @@ pytestmark = [
 
 def in_child(work: Callable[[], Any], seconds: float = 60) -> int:
     """Exit status of a forked child that does `work`; it is killed after `seconds`."""
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         status = 1
         try:
