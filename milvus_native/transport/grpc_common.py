@@ -7,9 +7,10 @@ import threading
 from typing import Any
 
 import grpc
+import grpc.aio
 
 from ..config import ConnectionConfig
-from .base import INTERNAL, UNAVAILABLE, Metadata, RpcError, Usage
+from .base import INTERNAL, UNAVAILABLE, RpcError, Usage
 
 # pymilvus's own settings, then ours. A channel of its own for each client, so that close() closes;
 # and a server that is back after an outage is dialled within a second.
@@ -94,32 +95,30 @@ def no_message() -> RpcError:
     return RpcError(INTERNAL, "the reply has status OK but no message")
 
 
-class RpcFailed(grpc.RpcError):  # type: ignore[misc]
-    """The face of an RpcError that did not come from grpcio, for `except grpc.RpcError`."""
+class RpcFailed(grpc.aio.AioRpcError, grpc.Call):  # type: ignore[misc]
+    """A failed call that was not grpcio's, with all the faces by which programs know those.
 
-    def __init__(self, error: RpcError) -> None:
-        super().__init__(error.code, error.details)
-        self._error = error
+    `except grpc.RpcError` finds it, and so do those who expect a grpc.aio.AioRpcError on an event
+    loop, or ask a grpc.RpcError in a thread whether it is a grpc.Call.
+    """
 
-    def code(self) -> grpc.StatusCode:
-        return CODES.get(self._error.code, grpc.StatusCode.UNKNOWN)
+    def is_active(self) -> bool:
+        return False
 
-    def details(self) -> str:
-        return self._error.details
+    def time_remaining(self) -> None:
+        return None
 
-    def initial_metadata(self) -> Metadata:
-        return ()
+    def cancel(self) -> bool:
+        return False
 
-    def trailing_metadata(self) -> Metadata:
-        return self._error.metadata
-
-    def debug_error_string(self) -> str:
-        return self._error.details
-
-    def __str__(self) -> str:
-        return f"<{type(self).__name__}: {self.code()}, {self.details()}>"
+    def add_callback(self, callback: Any) -> bool:
+        """False: the call has ended, and `callback` is not called."""
+        return False
 
 
 def user_error(error: RpcError) -> Exception:
     """A grpc.RpcError with the code and details of `error`."""
-    return error.original if error.original is not None else RpcFailed(error)
+    if error.original is not None:
+        return error.original
+    code = CODES.get(error.code, grpc.StatusCode.UNKNOWN)
+    return RpcFailed(code, (), error.metadata, error.details, error.details)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import grpc
+import grpc.aio
 import pytest
 import trustme
 from pymilvus import MilvusException
@@ -208,15 +210,19 @@ def test_unsent_rpc_error() -> None:
 
 
 def test_foreign_rpc_error_has_grpcios_face() -> None:
-    """What a transport without grpcio raises is still caught by `except grpc.RpcError`."""
+    """What a transport without grpcio raises is caught by those who expect grpcio's errors."""
     error = grpc_common.user_error(RpcError(16, "who?", [("k", "v")]))
-    assert isinstance(error, grpc.RpcError)
-    assert isinstance(error, grpc_common.RpcFailed)
-    assert error.code() is grpc.StatusCode.UNAUTHENTICATED
-    assert error.details() == error.debug_error_string() == "who?"
-    assert error.trailing_metadata() == [("k", "v")]
-    assert error.initial_metadata() == ()
-    assert "UNAUTHENTICATED" in str(error)
+    assert isinstance(error, grpc.aio.AioRpcError)
+    assert isinstance(error, grpc.Call)
+    for same in (error, pickle.loads(pickle.dumps(error))):
+        assert isinstance(same, grpc.RpcError)
+        assert same.code() is grpc.StatusCode.UNAUTHENTICATED
+        assert same.details() == same.debug_error_string() == "who?"
+        assert same.trailing_metadata() == [("k", "v")]
+        assert same.initial_metadata() == ()
+        assert "UNAUTHENTICATED" in str(same)
+        assert (same.is_active(), same.cancel(), same.add_callback(print)) == (False,) * 3
+        assert same.time_remaining() is None
 
 
 def test_service_name() -> None:
