@@ -85,6 +85,10 @@ class MilvusClient(BaseClient, Collections, Definition, Access, Administration):
         )
         self._mvn_connection: SyncConnection = connection
         self._mvn_driver = SyncDriver(connection)
+        # Programs give the ORM a connection by this name, and look for it by that of another
+        # client: pymilvus's have it in common if address and token are the same.
+        shared = hash(self._config.key) & sys.maxsize
+        self._using = f"cm-{id(connection) if dedicated else shared}"
         try:
             if self._mvn_is_programs:
                 original(self._THEIRS).__init__(

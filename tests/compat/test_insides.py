@@ -6,6 +6,7 @@ import copy
 import gc
 import inspect
 import pickle
+import re
 from collections.abc import Callable
 from typing import Any, get_type_hints
 from unittest.mock import AsyncMock, MagicMock, patch
@@ -287,3 +288,25 @@ def test_a_deep_copy_of_a_client_without_its_constructor() -> None:
     client = AsyncMilvusClient.__new__(AsyncMilvusClient)
     client.note = ["mine"]  # type: ignore[attr-defined]
     assert vars(copy.deepcopy(client)) == {"note": ["mine"]}
+
+
+def test_clients_of_one_server_have_one_alias(lite_server: servers.Server) -> None:
+    """Under it programs make connections for the ORM, which other clients' users then look for."""
+    name = "of_alias"
+    clients = [MilvusClient(lite_server.uri, token=token) for token in ("", "", "a:b")]
+    clients.append(MilvusClient(lite_server.uri, dedicated=True))
+    first, second, *others = clients
+    assert first._using == second._using
+    assert len({client._using for client in clients}) == 3
+    assert all(re.fullmatch(r"cm-\d+", client._using) for client in clients)
+    first.create_collection(name, dimension=2, consistency_level="Strong")
+    first.insert(name, [ROW])
+    pymilvus.connections.connect(alias=first._using, uri=lite_server.uri)
+    for client in clients:
+        client.close()
+    rows = pymilvus.Collection(name, using=second._using).query("id > 0")
+    assert [row["id"] for row in rows] == [1]
+    for client in others:
+        assert not pymilvus.connections.has_connection(client._using)
+    pymilvus.utility.drop_collection(name, using=second._using)
+    pymilvus.connections.disconnect(first._using)
