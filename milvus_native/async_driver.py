@@ -36,6 +36,7 @@ class AsyncDriver:
 
         `inner`: it is part of another operation, which sees failures as they are.
         """
+        asyncio.get_running_loop()  # RuntimeError in a program of trio's, say
         try:
             effect = next(operation)
             while True:

@@ -225,3 +225,10 @@ def test_stderr_stays_empty(server: RecordingServer, script: str) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert server.count("Query") == 75
+
+
+def test_without_a_loop(async_client: AsyncMilvusClient) -> None:
+    """In a program of trio's, say."""
+    for call in (async_client.query("things", "id > 0"), async_client.has_collection("things")):
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            call.send(None)
