@@ -107,7 +107,11 @@ def consistency_level(level: Any) -> int:
 
 def _enum_value(level: Any) -> Any:
     """A name as its number; anything else as it is, for the encoder to judge."""
-    return _CONSISTENCY_LEVELS.get(level, level) if isinstance(level, str) else level
+    if not isinstance(level, str):
+        return level
+    if level not in _CONSISTENCY_LEVELS:
+        raise ValueError(f'unknown enum label "{level}"')
+    return _CONSISTENCY_LEVELS[level]
 
 
 def check_collection_name(collection_name: Any) -> None:

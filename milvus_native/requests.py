@@ -190,6 +190,9 @@ def hybrid_search(
         limit, round_decimal = check_read(
             limit, round_decimal, partition_names, output_fields, timeout, kwargs
         )
+        if kwargs.get("iterator") is not None and not (reqs := list(reqs)):
+            # Nobody has come upon the level, which an iterator leaves unchecked, before these.
+            rank_pairs(scope, ranker, limit, round_decimal, search_aggregation, kwargs)
         use_default, level, timestamp = consistency(scope, collection_name, kwargs)
         namespace = kwargs.get("namespace")
         extra = b"" if highlighter is None else _search_extra(None, None, highlighter, None)
