@@ -59,6 +59,9 @@ class MortalServer:
         """SIGSTOP: the kernel goes on taking connections and bytes for it, up to a point."""
         assert self._supervisor is not None
         os.killpg(self._supervisor.pid, signal.SIGSTOP)
+        # On a busy machine threads run on until the one that was told of the signal has its turn.
+        while not all(map(_is_stopped, members(self._supervisor.pid))):
+            time.sleep(0.001)
         # Only the supervisor can end it, should this process not come to it.
         os.kill(self._supervisor.pid, signal.SIGCONT)
 
@@ -74,3 +77,15 @@ class MortalServer:
     def __exit__(self, *_: object) -> None:
         self.kill()
         shutil.rmtree(self._data_dir, ignore_errors=True)
+
+
+def _is_stopped(process: int) -> bool:
+    """Whether all of its threads stand still, or are gone."""
+    try:
+        for thread in os.listdir(f"/proc/{process}/task"):
+            stat = Path(f"/proc/{process}/task/{thread}/stat").read_text(errors="replace")
+            if stat.rpartition(")")[2].split()[0] not in ("T", "X", "Z"):
+                return False
+    except OSError:
+        pass
+    return True
