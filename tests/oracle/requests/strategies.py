@@ -25,6 +25,8 @@ FLOATS = st.floats(width=32, allow_nan=False)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NAMES = st.one_of(st.sampled_from(["books", "b", "my_collection", ""]), TEXT)
 FIELDS = st.one_of(st.sampled_from(["id", "title", "$meta", "*", "chunks[half]"]), TEXT)
+# A field of structs whose type tells what bytes that are searched with are: from 3.0 on.
+NESTED = ["chunks[half]"] if has("pymilvus:MilvusClient.session") else []
 SCALARS = st.one_of(st.booleans(), INT64, st.floats(), TEXT, st.none())
 FILTERS = st.one_of(st.sampled_from(["", "id > 1", "title in {titles}", "a == 'b'"]), TEXT)
 
@@ -58,7 +60,7 @@ def data(draw) -> tuple[object, str | None]:
     if form == "matrix":
         return np.stack([array("float32") for _ in range(count)]), None
     if form == "bytes":
-        field = draw(st.sampled_from(["binary", "half", "brain", "int8", "chunks[half]", "x", ""]))
+        field = draw(st.sampled_from(["binary", "half", "brain", "int8", *NESTED, "x", ""]))
         return [draw(st.binary(min_size=1, max_size=16)) for _ in range(count)], field
     if form == "texts":
         return [draw(TEXT) for _ in range(count)], None
@@ -143,6 +145,8 @@ ANN_KEYWORDS = READ_KEYWORDS | {
     "json_type": st.sampled_from([DataType.INT8, DataType.BOOL, 21, DataType.FLOAT, "int8", None]),
     "strict_cast": st.booleans(),
 }
+if not has("pymilvus:MilvusClient.session"):
+    del ANN_KEYWORDS["group_by_fields"]
 
 FUNCTIONS = st.builds(
     Function,

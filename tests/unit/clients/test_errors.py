@@ -68,8 +68,10 @@ def outcome(run: Callable[[], Any]) -> tuple[Any, ...]:
     except grpc.RpcError as error:
         return ("RpcError", error.code(), error.details())
     except pymilvus.MilvusException as error:
-        input_error = getattr(error, "is_input_error", None)  # pymilvus 2.6 has none
-        return (type(error), error.code, error.message, input_error, error.retriable)
+        kind = [
+            getattr(error, name, None) for name in ("is_input_error", "retriable")
+        ]  # not in 2.6
+        return (type(error), error.code, error.message, *kind)
     return ("result", str(result))
 
 
