@@ -73,6 +73,7 @@ class _Loader(Loader):
         """An empty module, which exec_module replaces."""
 
     def exec_module(self, module: ModuleType) -> None:
+        from functools import partial
         from importlib import import_module
 
         from .control.watching import watch
@@ -84,6 +85,8 @@ class _Loader(Loader):
             from .module_view import ModuleView
 
             theirs = ModuleView(module, theirs)
+        # A thread that waits for this import goes on with the empty module.
+        vars(module)["__getattr__"] = partial(getattr, theirs)
         sys.modules[name] = theirs
 
 

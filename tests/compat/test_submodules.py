@@ -7,12 +7,14 @@ import subprocess
 import sys
 from importlib import import_module, reload
 from importlib.util import find_spec
+from types import ModuleType
 from unittest import mock
 
 import pymilvus
 import pytest
 
 import milvus_native
+from milvus_native import submodules
 from milvus_native.submodules import HOLDERS
 
 # Need packages that pymilvus's own extras install.
@@ -91,6 +93,26 @@ def test_missing_module(name: str) -> None:
     with pytest.raises(ModuleNotFoundError, match=f"milvus_native.{name}") as caught:
         import_module(f"milvus_native.{name}")
     assert caught.value.name == f"milvus_native.{name}"
+
+
+@pytest.mark.parametrize("name", ["exceptions", "milvus_client"])
+def test_who_waits_for_another_threads_import(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The import system hands it what stood in sys.modules before: the module that was empty."""
+    empty: list[ModuleType] = []
+    load = submodules._Loader.exec_module
+
+    def exec_module(self: submodules._Loader, module: ModuleType) -> None:
+        empty.append(module)
+        load(self, module)
+
+    monkeypatch.setattr(submodules._Loader, "exec_module", exec_module)
+    monkeypatch.delitem(sys.modules, f"milvus_native.{name}", raising=False)
+    module = import_module(f"milvus_native.{name}")
+    assert empty[0] is not module
+    for key in {*dir(module)} - {*vars(empty[0])}:
+        assert getattr(empty[0], key) is getattr(module, key)
+    with pytest.raises(AttributeError):
+        empty[0].nothing  # noqa: B018
 
 
 def test_what_is_set_is_set_for_pymilvus_too() -> None:
