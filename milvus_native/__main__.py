@@ -42,7 +42,8 @@ def main(arguments: list[str]) -> int | None:
     if script is None:
         sys.stderr.write(f"milvus_native: there is no script and no command {program[0]!r}\n")
         return 2
-    if not os.path.isdir(script):  # of a folder, runpy itself sees to it
+    # Of a folder, runpy itself sees to it; under `python -P` no program has its place there.
+    if not (os.path.isdir(script) or getattr(sys.flags, "safe_path", False)):
         sys.path[0] = os.path.dirname(os.path.realpath(script))
     runpy.run_path(script, run_name="__main__")
     return None

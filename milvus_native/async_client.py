@@ -95,13 +95,17 @@ class AsyncMilvusClient(
 
         pymilvus's async clients can be copied so as long as nothing is connected.
         """
-        left = {"_mvn_connection", "_mvn_driver", "_mvn_known_scope", "_mvn_sync_delegate"}
-        return {name: value for name, value in vars(self).items() if name not in left}
+        left = "_mvn_connection _mvn_copied_from _mvn_driver _mvn_known_scope _mvn_sync_delegate"
+        state = {name: value for name, value in vars(self).items() if name not in left.split()}
+        if self._mvn_is_made:
+            state["_mvn_is_closed"] = self._mvn_connection.closed
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         if self._mvn_is_made:
             self._mvn_begin()
+            self._mvn_connection.closed = vars(self).pop("_mvn_is_closed", False)
 
     async def insert(
         self,

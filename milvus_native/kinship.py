@@ -6,6 +6,7 @@ at an object's __class__, too, and there they name their counterpart once it has
 
 from __future__ import annotations
 
+import copyreg
 import sys
 from typing import Any
 
@@ -47,8 +48,11 @@ class Kin:
         return cls
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        # pickle refuses copyreg.__newobj__ where its class is not the object's __class__.
+        # pickle refuses copyreg.__newobj__ where its class is not the object's __class__. A
+        # subclass may have a __reduce__ of its own, which is found here, too.
         parts: Any = object.__reduce_ex__(self, max(int(protocol), 2))
+        if parts[0] is not copyreg.__newobj__:  # type: ignore[attr-defined]
+            return parts
         return (new, *parts[1:])
 
 
