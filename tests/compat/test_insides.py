@@ -284,6 +284,28 @@ async def test_a_deep_copy_of_the_async_client_connects_by_itself(
         await first.has_collection("things")
 
 
+async def test_a_deep_copy_of_a_copy(lite_server: servers.Server) -> None:
+    first = AsyncMilvusClient(lite_server.uri)
+    twin = copy.copy(first)
+    second = copy.deepcopy(twin)
+    assert await second.has_collection("things") is False
+    del first, twin
+    with pytest.warns(ResourceWarning, match="unclosed"):
+        del second
+        gc.collect()
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, pickled])
+@pytest.mark.parametrize("client", [AsyncMilvusClient, pymilvus.AsyncMilvusClient])
+async def test_a_deep_copy_of_a_closed_client(client: Any, duplicate: Any) -> None:
+    first = client("http://localhost:1")
+    await first.close()
+    second = duplicate(first)
+    assert second._closed
+    with pytest.raises(pymilvus.MilvusException, match="should create connection first"):
+        await second.has_collection("things")
+
+
 def test_a_deep_copy_of_a_client_without_its_constructor() -> None:
     client = AsyncMilvusClient.__new__(AsyncMilvusClient)
     client.note = ["mine"]  # type: ignore[attr-defined]

@@ -73,6 +73,24 @@ def test_a_program_far_away(folder: Path, tmp_path_factory: pytest.TempPathFacto
     assert done.stdout.splitlines() == [*EXPECTED, "Store"]
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="python -P came with 3.11")
+def test_with_a_safe_path(folder: Path) -> None:
+    (folder / "shown.py").write_text("import sys\nprint(sys.path)\n")
+    ours, plain = (
+        subprocess.run(
+            [sys.executable, "-P", *arguments, "shown.py"],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        ).stdout
+        for arguments in (["-m", "milvus_native"], [])
+    )
+    assert ours == plain
+
+
 def test_a_failing_program(folder: Path) -> None:
     (folder / "broken.py").write_text("def f():\n    raise ValueError('of its own')\nf()\n")
     done = run(folder, "broken.py")

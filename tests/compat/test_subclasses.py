@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
+import pickle
 from typing import Any
 
 import pymilvus
@@ -130,3 +132,17 @@ def test_repr_without_the_constructor(lite_server: servers.Server) -> None:
     assert "Mock object at" in repr(Mock())
     with MilvusClient(lite_server.uri) as client:
         assert repr(client) == f"<MilvusClient of 127.0.0.1:{lite_server.port}>"
+
+
+class Reduced(AsyncMilvusClient):
+    def __reduce__(self) -> Any:
+        return Reduced, (self._config.uri,)
+
+
+def test_own_reduce() -> None:
+    for made in (
+        copy.deepcopy(Reduced("http://localhost:1")),
+        pickle.loads(pickle.dumps(Reduced("http://localhost:1"))),
+    ):
+        assert type(made) is Reduced
+        assert made._config.uri == "http://localhost:1"
