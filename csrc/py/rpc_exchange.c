@@ -218,10 +218,14 @@ static void exchange(PyMvn_RpcConnection *self, int fd, int64_t until, bool *sig
 {
     mvn_connection *connection = self->connection;
     mvn_connection_stats before = mvn_connection_get_stats(connection);
+    int64_t began = PyMvn_Now(), now = began;
     for (bool first = true;; first = false) {
-        int64_t now = PyMvn_Now();
         int64_t next = mvn_connection_tick(connection, now);
         if (has_news(connection, &before) || (now >= until && !first)) {
+            return;
+        }
+        if (now - began >= PATIENCE) {
+            *signalled = true; /* bytes that trickle in keep a wait from being the longest there is */
             return;
         }
         io_round round = {.fd = fd, .until = next < until ? next : until, .look = first};
@@ -246,6 +250,7 @@ static void exchange(PyMvn_RpcConnection *self, int fd, int64_t until, bool *sig
             lose(self, round.error);
             break;
         }
+        now = PyMvn_Now();
     }
 }
 

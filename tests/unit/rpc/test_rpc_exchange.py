@@ -162,6 +162,47 @@ def test_exchange_hears_of_a_signal_that_came_before(
         signal.signal(signal.SIGUSR1, previous)
 
 
+@pytest.mark.parametrize("blocking", [False, True])
+def test_exchange_hears_of_a_signal_amid_a_trickle(
+    pair: tuple[socket.socket, socket.socket], blocking: bool
+) -> None:
+    """Bytes that come now and then, of a long reply say, do not put off its handling for ever."""
+    ours, theirs = pair
+    connection = RpcConnection("a", "http", "test/1", keepalive_time=None)
+    connection.submit("/service/Method", b"question", None, None, None)
+    ours.setblocking(blocking)
+    theirs.sendall(frames.settings())
+    assert connection.exchange(ours, 20) == []
+    handled = threading.Event()
+    given_up = False
+
+    def handler(*_: object) -> None:
+        handled.set()
+        raise KeyboardInterrupt
+
+    def server() -> None:
+        nonlocal given_up
+        _thread.interrupt_main(signal.SIGUSR1)  # interrupts no system call
+        by = time.monotonic() + 60
+        while not handled.wait(0.05):
+            if time.monotonic() > by:
+                given_up = True
+                theirs.close()
+                return
+            theirs.sendall(frames.window_update(1, 1))
+
+    previous = signal.signal(signal.SIGUSR1, handler)
+    thread = threading.Timer(0.05, server)
+    thread.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            connection.exchange(ours, None)
+    finally:
+        thread.join()
+        signal.signal(signal.SIGUSR1, previous)
+    assert not given_up
+
+
 def test_exchange_goes_on_after_a_signal(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
     connection = RpcConnection("a", "http", "test/1")
