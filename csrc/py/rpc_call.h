@@ -16,6 +16,7 @@ struct PyMvn_RpcCall {
     PyMvn_RpcCall *previous;
     PyMvn_RpcCall *next;
     PyMvn_RpcCall *next_dead;
+    mvn_call *next_out; /* while it is being collected: the one that was taken before it */
 };
 
 #define MVN_RPC_PARTS 8     /* of a message, before memory is asked for */

@@ -306,15 +306,16 @@ done:
     return id_object;
 }
 
-/* Ends the loan of the `count` calls that were handed out last: they have been told of, or they stay
+/* Ends the loan of the calls from `call` on, the last one first: they have been told of, or they stay
  * to be collected again. -1 with RuntimeError if another thread is at it. */
-static int give_back_calls(PyMvn_RpcConnection *self, size_t count, bool told)
+static int give_back_calls(PyMvn_RpcConnection *self, mvn_call *call, bool told)
 {
+    mvn_call *next = NULL;
     if (PyMvn_RpcConnection_Enter(self) < 0) {
         return -1;
     }
-    for (; count != 0; count--) {
-        mvn_call *call = mvn_connection_out(self->connection);
+    for (; call != NULL; call = next) {
+        next = ((PyMvn_RpcCall *)call->user)->next_out;
         if (!told) {
             mvn_connection_put_back(self->connection, call);
             continue;
@@ -330,7 +331,7 @@ static int give_back_calls(PyMvn_RpcConnection *self, size_t count, bool told)
 PyObject *PyMvn_RpcConnection_Collect(PyMvn_RpcConnection *self)
 {
     PyObject *list = PyList_New(0);
-    size_t count = 0;
+    mvn_call *out = NULL; /* the calls of this collection: others may be under way */
     while (list != NULL) {
         /* Tuples are made outside: making them may run a garbage collection, and with it code that
          * cancels or collects calls on this very connection. */
@@ -343,7 +344,8 @@ PyObject *PyMvn_RpcConnection_Collect(PyMvn_RpcConnection *self)
         if (call == NULL) {
             break;
         }
-        count++;
+        ((PyMvn_RpcCall *)call->user)->next_out = out;
+        out = call;
         PyObject *result = PyMvn_RpcResult(call);
         if (result == NULL || PyList_Append(list, result) < 0) {
             Py_CLEAR(list);
@@ -351,7 +353,7 @@ PyObject *PyMvn_RpcConnection_Collect(PyMvn_RpcConnection *self)
         Py_XDECREF(result);
     }
     /* All or nothing: a call that was told of to nobody would be waited for without end. */
-    if (count != 0 && give_back_calls(self, count, list != NULL) < 0) {
+    if (out != NULL && give_back_calls(self, out, list != NULL) < 0) {
         Py_CLEAR(list);
     }
     return list;

@@ -209,11 +209,6 @@ mvn_call *mvn_connection_finished(mvn_connection *connection)
     return call;
 }
 
-mvn_call *mvn_connection_out(const mvn_connection *connection)
-{
-    return connection->collected.last;
-}
-
 void mvn_connection_return(mvn_connection *connection, mvn_call *call)
 {
     mvn_call_list_remove(&connection->collected, call);

@@ -100,9 +100,6 @@ MVN_MUST_CHECK mvn_status mvn_connection_ping(mvn_connection *connection);
  * mvn_connection_return, or be put back. */
 mvn_call *mvn_connection_finished(mvn_connection *connection);
 
-/* The call that was handed out last and has not come back; NULL if none is out. */
-mvn_call *mvn_connection_out(const mvn_connection *connection);
-
 /* The caller is through with a finished call. */
 void mvn_connection_return(mvn_connection *connection, mvn_call *call);
 
