@@ -36,7 +36,7 @@ class Kin:
 
     __slots__ = ()
 
-    @property  # type: ignore[misc]
+    @property
     def __class__(self) -> type:
         cls = type(self)
         if not cls.__module__.startswith("milvus_native."):
@@ -46,6 +46,10 @@ class Kin:
                 counterpart: type = getattr(sys.modules[name], cls.__name__, cls)
                 return counterpart
         return cls
+
+    @__class__.setter
+    def __class__(self, cls: type) -> None:
+        vars(object)["__class__"].__set__(self, cls)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # pickle refuses copyreg.__newobj__ where its class is not the object's __class__. A

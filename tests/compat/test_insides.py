@@ -7,6 +7,7 @@ import gc
 import inspect
 import pickle
 import re
+import weakref
 from collections.abc import Callable
 from typing import Any, get_type_hints
 from unittest.mock import AsyncMock, MagicMock, patch
@@ -289,10 +290,11 @@ async def test_a_deep_copy_of_a_copy(lite_server: servers.Server) -> None:
     twin = copy.copy(first)
     second = copy.deepcopy(twin)
     assert await second.has_collection("things") is False
+    gone = weakref.ref(second)
     del first, twin
     with pytest.warns(ResourceWarning, match="unclosed"):
         del second
-        gc.collect()
+    assert gone() is None
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, pickled])

@@ -196,3 +196,20 @@ def test_clients() -> None:
     with RecordingServer() as server, Own(server.uri) as own:
         assert own.__class__ is Own
         assert not isinstance(own, pymilvus.MilvusClient)
+
+
+async def test_a_client_is_given_a_class() -> None:
+    """As programs do that add methods to an object they were given."""
+
+    class Own(AsyncMilvusClient):
+        def mark(self) -> str:
+            return self._config.address
+
+    client: Any = AsyncMilvusClient("http://localhost:1")
+    client.__class__ = Own
+    assert type(client) is client.__class__ is Own
+    assert client.mark() == "localhost:1"
+    with pytest.raises(TypeError):
+        client.__class__ = int
+    with pytest.raises(pymilvus.MilvusException):
+        await client.has_collection("things", timeout=0.1)
