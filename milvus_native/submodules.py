@@ -34,28 +34,41 @@ HOLDERS = (
 class Finder:
     """Tells the import system where milvus_native.<a module of pymilvus> is.
 
-    It comes before the finder of files, which would read the modules below an alias a second time.
+    It comes last: our own modules are found as ever, by whomever.
     """
 
     @staticmethod
     def find_spec(
         name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        package, _, _ = name.rpartition(".")
-        if package != OURS and not package.startswith(OURS + "."):
-            return None
-        from importlib.machinery import ModuleSpec, PathFinder
-        from importlib.util import find_spec
+        return _alias(name) if name.rpartition(".")[0] == OURS else None
 
-        if not _is_alias(package):
-            ours = PathFinder.find_spec(name, path, target)
-            if ours is not None or package != OURS:
-                return ours
-        theirs = find_spec(THEIRS + name[len(OURS) :])
-        if theirs is None:
-            return None
-        is_package = theirs.submodule_search_locations is not None
-        return ModuleSpec(name, _Loader(theirs.name), is_package=is_package)
+
+class DeepFinder:
+    """The same for modules below an alias.
+
+    It comes before the finder of files, which would read those a second time.
+    """
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        package = name.rpartition(".")[0]
+        if package.startswith(OURS + ".") and _is_alias(package):
+            return _alias(name)
+        return None
+
+
+def _alias(name: str) -> ModuleSpec | None:
+    from importlib.machinery import ModuleSpec
+    from importlib.util import find_spec
+
+    theirs = find_spec(THEIRS + name[len(OURS) :])
+    if theirs is None:
+        return None
+    is_package = theirs.submodule_search_locations is not None
+    return ModuleSpec(name, _Loader(theirs.name), is_package=is_package)
 
 
 def _is_alias(package: str) -> bool:
@@ -93,4 +106,5 @@ class _Loader(Loader):
 def find_pymilvus() -> None:
     """Makes pymilvus's modules importable under our name."""
     if Finder not in sys.meta_path:
-        sys.meta_path.insert(0, Finder)
+        sys.meta_path.insert(0, DeepFinder)
+        sys.meta_path.append(Finder)

@@ -140,6 +140,24 @@ def test_reload() -> None:
     assert sys.modules["milvus_native.milvus_client"] is again
 
 
+def test_others_still_see_our_modules_imported() -> None:
+    """Tracers, and whoever else has put a finder first to be told of imports."""
+    program = """
+import sys
+class Watcher:
+    seen = []
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        cls.seen.append(name)
+sys.meta_path.insert(0, Watcher)
+import milvus_native.transport.wire
+names = {"milvus_native", "milvus_native.transport", "milvus_native.transport.wire"}
+assert names <= {*Watcher.seen}, Watcher.seen
+assert "pymilvus" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
 def test_our_own_modules_are_found_as_ever() -> None:
     for name in ("milvus_native.transport", "milvus_native.control.table", "milvus_native._core"):
         spec = find_spec(name)
