@@ -57,9 +57,12 @@ class AsyncDriver:
                 raise
             out_of_time = None if call.timeout is None else call.limit_text()
             raised = errors.translate(error, out_of_time=out_of_time)
-            if raised is error:
-                raise
-            raise raised from errors.cause_of(error)
+            try:
+                if raised is error:
+                    raise
+                raise raised from errors.cause_of(error)
+            finally:
+                del raised  # as its traceback has this frame, which has the request
 
     async def connect(self, call: Call) -> None:
         """Opens the running loop's session, unless it is open."""
@@ -100,6 +103,8 @@ class AsyncDriver:
                 return reply if rpc.decode is None else rpc.decode(reply)
             except (RpcError, ConnectFailed, StatusError) as error:
                 delay = call.failed(error, rpc, link, headers)
+                if delay is None:
+                    raise
             await asyncio.sleep(delay)
 
     async def _observed(

@@ -198,19 +198,23 @@ class Call:
             or bool(self.options.get("retry_writes", self._retry_writes))
         )
 
-    def failed(self, error: Failure, rpc: Rpc, link: Link[Any], headers: Headers | None) -> float:
-        """Seconds until `rpc` is to be sent again after `error`, or raises what ends the call."""
+    def failed(
+        self, error: Failure, rpc: Rpc, link: Link[Any], headers: Headers | None
+    ) -> float | None:
+        """Seconds until `rpc` is to be sent again after `error`, None if that ends the call.
+
+        Raises GaveUp if there is more to say of the end.
+        """
         if not self._is_passing(error, link):
             late = isinstance(error, RpcError) and error.code == DEADLINE_EXCEEDED
             if late and self.deadline is not None and self._failure is not None:
                 raise GaveUp(self.limit_text(), self._failure, True) from error
-            raise error
+            return None
         if not self._is_safe(error, rpc):
             if _concerns_session(error):
                 link.lost(headers)
             raise GaveUp(f"[{self.name}] {NOT_SENT_AGAIN}", error, False) from error
         self._tries += 1
-        self._failure = error
         if _concerns_session(error):
             link.lost(headers)
         delay = self._back_off * random.uniform(0.75, 1.25)
@@ -222,6 +226,7 @@ class Call:
             if left < 2 * SHORTEST_TRY:
                 raise GaveUp(self.limit_text(), error, True) from error
             delay = min(delay, left / 2)  # the last wait leaves time for a last try
+            self._failure = errors.again(error)
         limited = isinstance(error, StatusError) and errors.is_rate_limit(error)
         longest = LONGEST_RATE_BACK_OFF if limited else LONGEST_BACK_OFF
         self._back_off = min(self._back_off * BACK_OFF_FACTOR, longest)

@@ -115,7 +115,7 @@ def handshake(link: Link[Any]) -> Operation[None]:
                 raise errors.again(flight.error)
     except (errors.ConnectFailed, StatusError) as error:
         if leads and flight is not None:
-            flight.land(error=error)
+            flight.land(error=errors.again(error))
         raise
     finally:
         # Running out of one's own time, for one, says nothing of the server.

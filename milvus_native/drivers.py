@@ -51,9 +51,12 @@ class SyncDriver:
             if inner:
                 raise
             raised = errors.translate(error)
-            if raised is error:
-                raise
-            raise raised from errors.cause_of(error)
+            try:
+                if raised is error:
+                    raise
+                raise raised from errors.cause_of(error)
+            finally:
+                del raised  # as its traceback has this frame, which has the request
 
     def connect(self, call: Call) -> None:
         """Opens the session, unless it is open."""
@@ -94,6 +97,8 @@ class SyncDriver:
                 return reply if rpc.decode is None else rpc.decode(reply)
             except (RpcError, ConnectFailed, StatusError) as error:
                 delay = call.failed(error, rpc, link, headers)
+                if delay is None:
+                    raise
             time.sleep(delay)
 
     def _observed(

@@ -6,10 +6,12 @@ pymilvus is imported only when one of its exceptions is about to be raised.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, TypeVar
 
 from ._core import StatusError
 from .transport.base import DEADLINE_EXCEEDED, UNIMPLEMENTED, RpcError
+
+ErrorT = TypeVar("ErrorT", bound=BaseException)
 
 CONNECT_FAILED = 2  # pymilvus.Status.CONNECT_FAILED
 
@@ -51,11 +53,16 @@ class GaveUp(Exception):
     """
 
 
-def again(error: BaseException) -> BaseException:
-    """A copy of an internal error, to be raised in another thread or task."""
+def again(error: ErrorT) -> ErrorT:
+    """A copy of an internal error, to be kept, or raised in another thread or task.
+
+    It has no traceback, nor what has one: the frames there have the call that may keep it, and its
+    request.
+    """
+    kind = type(error)
     if isinstance(error, RpcError):
-        return RpcError(error.code, error.details, error.metadata, error.sent, error.original)
-    return type(error)(*error.args)
+        return kind(error.code, error.details, error.metadata, error.sent)
+    return kind(*(again(arg) if isinstance(arg, Exception) else arg for arg in error.args))
 
 
 def milvus_error(name: str, message: str, code: Any = None) -> Exception:

@@ -198,8 +198,7 @@ def search(
         return result
     except StatusError as error:
         target = Target(arguments.get("anns_field"), params, data)
-        explained = yield from _explained(scope, collection_name, [target], error)
-        raise explained from None
+        raise (yield from _explained(scope, collection_name, [target], error)) from None
 
 
 def hybrid_search(
@@ -232,8 +231,7 @@ def hybrid_search(
             return (yield from send(None))
         return (yield from with_schema(collection_name, send))
     except StatusError as error:
-        explained = yield from _explained(scope, collection_name, targets, error)
-        raise explained from None
+        raise (yield from _explained(scope, collection_name, targets, error)) from None
 
 
 def _check_metric(scope: Scope, collection_name: str, targets: list[Target]) -> Operation[None]:
@@ -333,13 +331,16 @@ def with_schema(collection_name: str, send: Callable[[Schema], Operation[T]]) ->
     if mismatch:
         cause = "mismatch"
     try:
-        newer: Schema = yield NeedSchema(collection_name, refresh=cause, stale=schema)
-    except Exception:
-        if answered:
-            raise failure from None
-        raise
-    if not mismatch and _same(schema, newer):
-        raise failure
+        try:
+            newer: Schema = yield NeedSchema(collection_name, refresh=cause, stale=schema)
+        except Exception:
+            if answered:
+                raise failure from None
+            raise
+        if not mismatch and _same(schema, newer):
+            raise failure
+    finally:
+        del failure  # as its traceback has this frame, which has the rows
     return (yield from send(newer))
 
 

@@ -119,7 +119,7 @@ def lookup(scope: Scope, need: NeedSchema) -> Operation[Schema]:
                     raise again(flight.error)
     except Exception as error:
         if leads and flight is not None:
-            flight.land(error=None if _is_own(error) else error)
+            flight.land(error=None if _is_own(error) else again(error))
         raise
     finally:
         if leads and flight is not None and not flight.landed:

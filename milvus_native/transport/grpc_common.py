@@ -78,6 +78,7 @@ def rpc_error(error: grpc.RpcError) -> RpcError | ValueError:
     """What a grpcio call raised, in the transports' own terms."""
     code = error.code().value[0]
     details = error.details() or ""
+    error.__traceback__ = None  # whose frames have the request
     if code == INTERNAL and details == "Invalid metadata":
         # A complaint of grpcio itself, which makes no call of it; another try would end alike.
         return ValueError("the value of a header has bytes other than printable ASCII")
@@ -118,7 +119,8 @@ class RpcFailed(grpc.aio.AioRpcError, grpc.Call):  # type: ignore[misc]
 
 def user_error(error: RpcError) -> Exception:
     """A grpc.RpcError with the code and details of `error`."""
-    if error.original is not None:
-        return error.original
+    original, error.original = error.original, None  # for its context will be `error`
+    if original is not None:
+        return original
     code = CODES.get(error.code, grpc.StatusCode.UNKNOWN)
     return RpcFailed(code, (), error.metadata, error.details, error.details)

@@ -10,7 +10,7 @@ import asyncio
 import math
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import sockets
 from .base import (
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from ..config import ConnectionConfig
 
 T = TypeVar("T")
+
+# What came of a call: a Result without its tag.
+Outcome = tuple[int, "str | None", Any, "bytes | None", bool]
 
 MAX_CONNECTIONS = 8  # beyond these, calls wait for a stream
 MEMORY_BACK_OFF = 0.05  # seconds after which what there was no memory for is tried again
@@ -71,7 +74,7 @@ class NativeAioTransport:
                 self.settle(channel)  # it has ended since it was picked
                 continue
             try:
-                _, code, text, trailers, message, sent = await future
+                code, text, trailers, message, sent = await future
             except asyncio.CancelledError:
                 channel.cancel(number)
                 raise
@@ -274,7 +277,7 @@ class _Channel:
         request: bytes,
         metadata: Metadata,
         timeout: float | None,
-        future: asyncio.Future[Result],
+        future: asyncio.Future[Outcome],
     ) -> int:
         """Begins a call and returns its number; `future` gets what comes of it, in any case.
 
@@ -369,9 +372,10 @@ class _Channel:
 
     def _deliver(self, results: list[Result]) -> None:
         for result in results:
-            future: asyncio.Future[Result] = result[0]
+            future: asyncio.Future[Outcome] = result[0]
             if not future.done():
-                future.set_result(result)
+                # Without itself, so that the reply goes with its last user and not later.
+                future.set_result(result[1:])
 
     def _tick(self) -> None:
         """Deadlines and PINGs, and when to look after them again."""
