@@ -13,7 +13,7 @@ from .calls import Call
 from .connection import handshake
 from .effects import Encode, Handshake, NeedSchema, Operation, Rpc, Wait
 from .errors import ConnectFailed
-from .flights import Flight
+from .flights import PATIENCE, Flight
 from .transport.base import OK, RpcError
 
 if TYPE_CHECKING:
@@ -52,8 +52,9 @@ class AsyncDriver:
         except StopIteration as stop:
             answer: T = stop.value
             return answer
-        except Exception as error:
-            if inner:
+        except BaseException as error:
+            operation.close()  # what interrupts may come between its steps
+            if inner or not isinstance(error, Exception):
                 raise
             out_of_time = None if call.timeout is None else call.limit_text()
             raised = errors.translate(error, out_of_time=out_of_time)
@@ -145,25 +146,23 @@ class AsyncDriver:
         )
 
     async def _wait(self, flight: Flight, call: Call) -> bool:
-        loop = asyncio.get_running_loop()
-        landed = loop.create_future()
-
-        def settle() -> None:
-            if not landed.done():
-                landed.set_result(None)
+        loop, landed = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:
             with suppress(RuntimeError):  # when that loop is closed nobody waits there any more
-                loop.call_soon_threadsafe(settle)
+                loop.call_soon_threadsafe(landed.set)
 
         flight.on_landing(wake)
-        left = call.remaining()
-        timer = None if left is None else loop.call_later(left, settle)
         try:
-            await landed
+            while not flight.landed and not flight.is_stuck(loop):
+                left = call.remaining()
+                left = PATIENCE if left is None else min(left, PATIENCE)
+                timer = loop.call_later(left, landed.set)
+                try:
+                    await landed.wait()
+                finally:
+                    timer.cancel()
+                landed.clear()
         finally:
-            if timer is not None:
-                timer.cancel()
-        if not flight.landed:
-            raise call.expired()
-        return True
+            flight.forget(wake)
+        return flight.landed

@@ -100,27 +100,27 @@ def handshake(link: Link[Any]) -> Operation[None]:
 
     Raises ConnectFailed when the server cannot be reached, StatusError when it refuses.
     """
-    flight, leads = None, False
+    own, flight = _HANDSHAKES.new(link), None
     try:
         while link.headers is None:
-            flight, leads = _HANDSHAKES.join(link, after=flight)
-            if leads:
+            if own.landed:  # and the session was given up at once
+                own = _HANDSHAKES.new(link)
+            flight = _HANDSHAKES.join(own, after=flight)
+            if flight is own:
                 if link.headers is None:
                     yield from _connect(link)
-                flight.land(True)
+                own.land(True)
             elif not (yield Wait(flight)):
                 # A signal handler that has interrupted its own thread's handshake.
                 yield from _connect(link)
             elif flight.error is not None:
                 raise errors.again(flight.error)
     except (errors.ConnectFailed, StatusError) as error:
-        if leads and flight is not None:
-            flight.land(error=errors.again(error))
+        own.land(error=errors.again(error))
         raise
     finally:
         # Running out of one's own time, for one, says nothing of the server.
-        if leads and flight is not None and not flight.landed:
-            flight.land()
+        own.land()
 
 
 def _connect(link: Link[Any]) -> Operation[None]:

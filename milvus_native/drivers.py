@@ -12,7 +12,7 @@ from .calls import Call
 from .connection import Link, SyncConnection, handshake
 from .effects import Encode, Handshake, NeedSchema, Operation, Rpc, Wait
 from .errors import ConnectFailed
-from .flights import Flight
+from .flights import PATIENCE, Flight
 from .transport.base import OK, RpcError, SyncTransport
 
 if TYPE_CHECKING:
@@ -47,8 +47,9 @@ class SyncDriver:
         except StopIteration as stop:
             answer: T = stop.value
             return answer
-        except Exception as error:
-            if inner:
+        except BaseException as error:
+            operation.close()  # what interrupts may come between its steps
+            if inner or not isinstance(error, Exception):
                 raise
             raised = errors.translate(error)
             try:
@@ -132,12 +133,12 @@ class SyncDriver:
         )
 
     def _wait(self, flight: Flight, call: Call) -> bool:
-        if flight.thread == threading.get_ident():
-            # Led by a task of the loop that this thread is keeping from running.
-            return flight.landed
         landed = threading.Event()
         flight.on_landing(landed.set)
-        left = call.remaining()
-        if not landed.wait(None if left is None else min(left, threading.TIMEOUT_MAX)):
-            raise call.expired()
-        return True
+        try:
+            while not flight.landed and not flight.is_stuck():
+                left = call.remaining()
+                landed.wait(PATIENCE if left is None else min(left, PATIENCE))
+        finally:
+            flight.forget(landed.set)
+        return flight.landed

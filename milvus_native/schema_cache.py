@@ -91,21 +91,21 @@ def lookup(scope: Scope, need: NeedSchema) -> Operation[Schema]:
             return known  # somebody else has met the same mismatch
     need.fetched = True
     failures = 0
-    flight, leads = None, False
+    own, flight = _FLIGHTS.new(key), None
     try:
         while True:
-            flight, leads = _FLIGHTS.join(key, after=flight)
-            if leads:
+            flight = _FLIGHTS.join(own, after=flight)
+            if flight is own:
                 # Another flight may have landed between the miss and the join.
                 generation = CACHE.generation()
                 schema = CACHE.peek(key)
                 if schema is None:
                     schema, generation = yield from _fetch(scope, need)
-                flight.land((schema, generation))
+                own.land((schema, generation))
                 return schema
             _count("waits")
             if not (yield Wait(flight)):
-                # Its leader cannot go on before this thread does: fetch besides it.
+                # Its leader cannot go on before this call does: fetch besides it.
                 schema, _ = yield from _fetch(scope, need)
                 return schema
             if flight.result is not None:
@@ -118,12 +118,10 @@ def lookup(scope: Scope, need: NeedSchema) -> Operation[Schema]:
                 if failures == 2:  # the second answer was asked for after this call began
                     raise again(flight.error)
     except Exception as error:
-        if leads and flight is not None:
-            flight.land(error=None if _is_own(error) else again(error))
+        own.land(error=None if _is_own(error) else again(error))
         raise
     finally:
-        if leads and flight is not None and not flight.landed:
-            flight.land()
+        own.land()
 
 
 def _is_own(error: Exception) -> bool:

@@ -9,19 +9,26 @@ import pytest
 from milvus_native import MilvusClient, errors
 from milvus_native._core import StatusError
 from milvus_native.connection import _HANDSHAKES
-from milvus_native.flights import Flights
+from milvus_native.flights import Flight, Flights
 from milvus_native.scope import Scope, WriteTimestamps
 from milvus_native.transport.base import RpcError
 from tests.servers.recording import RecordingServer
 from tests.together import outcomes
 
 
+def join(flights: Flights, key: Any, after: Flight | None = None) -> tuple[Flight, bool]:
+    """The flight, and whether it is the caller's own."""
+    own = flights.new(key)
+    flight = flights.join(own, after)
+    return flight, flight is own
+
+
 def test_one_leads() -> None:
     flights = Flights()
-    flight, leads = flights.join("a")
+    flight, leads = join(flights, "a")
     assert leads
-    assert flights.join("a") == (flight, False)
-    assert flights.join("b")[1]
+    assert join(flights, "a") == (flight, False)
+    assert join(flights, "b")[1]
     woken: list[int] = []
     flight.on_landing(lambda: woken.append(1))
     assert not woken
@@ -29,39 +36,39 @@ def test_one_leads() -> None:
     assert (flight.landed, flight.result, flight.error, woken) == (True, 5, None, [1])
     flight.on_landing(lambda: woken.append(2))
     assert woken == [1, 2]
-    assert flights.join("a")[1]  # a new one
+    assert join(flights, "a")[1]  # a new one
 
 
 def test_landing_leaves_a_later_flight_alone() -> None:
     flights = Flights()
-    first, _ = flights.join("a")
+    first, _ = join(flights, "a")
     first.land()
-    second, leads = flights.join("a")
+    second, leads = join(flights, "a")
     assert leads
     first.land()
-    assert flights.join("a") == (second, False)
+    assert join(flights, "a") == (second, False)
 
 
 def test_one_more_for_all_who_waited_in_vain() -> None:
     """However late they wake up; somebody who has not waited starts afresh."""
     flights = Flights()
-    first, _ = flights.join("a")
+    first, _ = join(flights, "a")
     first.land(error=KeyError())
-    second, leads = flights.join("a", after=first)
+    second, leads = join(flights, "a", after=first)
     assert leads
-    assert flights.join("a", after=first) == (second, False)
+    assert join(flights, "a", after=first) == (second, False)
     second.land()
-    assert flights.join("a", after=first) == (second, False)
-    third, leads = flights.join("a")
+    assert join(flights, "a", after=first) == (second, False)
+    third, leads = join(flights, "a")
     assert leads
-    assert flights.join("a", after=second) == (third, False)
-    assert flights.join("a", after=first) == (second, False)
+    assert join(flights, "a", after=second) == (third, False)
+    assert join(flights, "a", after=first) == (second, False)
 
 
 def test_landing_while_joining() -> None:
     """The collector may finish a leader off while its thread holds the lock."""
     flights = Flights()
-    flight, _ = flights.join("a")
+    flight, _ = join(flights, "a")
     with flights.lock:
         flight.land()
     assert flight.landed
@@ -69,7 +76,7 @@ def test_landing_while_joining() -> None:
 
 def test_one_leader_among_threads() -> None:
     flights = Flights()
-    leads = outcomes(lambda _: flights.join("a")[1], 16)
+    leads = outcomes(lambda _: join(flights, "a")[1], 16)
     assert sorted(leads) == [False] * 15 + [True]
 
 
@@ -78,7 +85,7 @@ def test_handshake_that_its_own_thread_has_interrupted(server: RecordingServer) 
     with MilvusClient(server.uri) as client:
         link = client._mvn_connection.link()
         link.headers = None
-        flight, leads = _HANDSHAKES.join(link)
+        flight, leads = join(_HANDSHAKES, link)
         assert leads
         assert len(client.query("things", "id > 1")) == 1
         flight.land()

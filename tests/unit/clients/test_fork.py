@@ -103,7 +103,7 @@ def test_locks_and_flights_of_other_threads(server: RecordingServer, client: Mil
     from milvus_native.scope import WRITES
 
     flights = Flights()
-    flights.join("key")
+    flights.join(flights.new("key"))
     client.get("things", [1])
     pool = client._mvn_connection.link().transport
     held = threading.Event()
@@ -122,9 +122,9 @@ def test_locks_and_flights_of_other_threads(server: RecordingServer, client: Mil
     held.wait()
 
     def work() -> None:
-        flight, leads = flights.join("key")
-        assert leads
-        flight.land(1)
+        own = flights.new("key")
+        assert flights.join(own) is own
+        own.land(1)
         WRITES.record(("e", "d", "c"), 1)
         assert client.stats()["calls"] == client.stats()["open_connections"] == 0
         schema_cache.stats()
