@@ -3,7 +3,7 @@
     python -m benchmarks.run            about ten minutes; see report.py for what it renders
     python -m benchmarks.run --quick    the headline cases in less than two; writes only to
                                         benchmarks/out, and prints a table
-    python -m benchmarks.run --full     the whole grid, about forty minutes
+    python -m benchmarks.run --full     the whole grid, about half an hour
 
 Client CPU (getrusage), medians of interleaved rounds, ratios within one run. Ends with an error
 if any row is wrong.
