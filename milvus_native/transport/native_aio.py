@@ -399,9 +399,11 @@ class _Channel:
     def end(self, text: str) -> None:
         """Makes the calls under way fail."""
         self.rpc.lost(text)
-        results = self.rpc.finished()
-        if not self._loop.is_closed():
-            self._deliver(results)
+        self._deliver_rest()
+
+    def _deliver_rest(self) -> None:
+        if self._wire is not None and not self._loop.is_closed():
+            self._deliver(self._wire.finished())
 
     def usage(self) -> Usage:
         rpc = self.rpc
@@ -409,9 +411,11 @@ class _Channel:
 
     def close(self) -> None:
         """Closes the socket, on whatever thread, with or without the loop."""
-        wire, self._wire = self._wire, None
+        wire = self._wire
         if wire is None:
             return
+        self._deliver_rest()  # what the last turn had no memory for
+        self._wire = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -43,6 +43,10 @@ class PlainWire:
         """See RpcConnection.exchange."""
         return self.rpc.exchange(self.sock, timeout)
 
+    def finished(self) -> list[Result]:
+        """The calls that have finished and were not handed out yet."""
+        return self.rpc.finished()
+
 
 class PatchedWire(PlainWire):
     """One that waits in Python, where gevent and eventlet let others run."""
@@ -70,13 +74,16 @@ class TlsWire:
             if receive:
                 self._receive()
             blocked = self._send()
-            self._results += self.rpc.finished()
+            return self.finished(), blocked and not self.rpc.closed
         except BaseException:
             # Bytes may be missing now; what has finished is told by the next pump.
             self.rpc.lost("the connection was lost (interrupted, or out of memory)")
             raise
+
+    def finished(self) -> list[Result]:
+        self._results += self.rpc.finished()
         results, self._results = self._results, []
-        return results, blocked and not self.rpc.closed
+        return results
 
     def exchange(self, timeout: float | None) -> list[Result]:
         return exchange(self, timeout)

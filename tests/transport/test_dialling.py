@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import socket
 import ssl
@@ -16,8 +17,11 @@ import trustme
 from pymilvus import MilvusException
 
 from milvus_native import MilvusClient
+from milvus_native.config import ConnectionConfig
+from milvus_native.transport import native_aio
 from milvus_native.transport import target as targets
 from milvus_native.transport.base import DEADLINE_EXCEEDED, UNAVAILABLE, RpcError
+from milvus_native.transport.native_aio import NativeAioTransport
 from milvus_native.transport.tls import TlsLayer
 from tests.servers.faulty import FaultServer, Peer, serve
 from tests.unit.clients import replies
@@ -346,6 +350,38 @@ def test_tls_and_want_of_memory(
         assert lost
         assert line.call() == ANSWER
         assert server.connections == 2
+
+
+@pytest.mark.parametrize("how", ["closed", "settled"])
+async def test_tls_and_want_of_memory_before_the_end(
+    certificates: Certificates, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that has come is told, though its connection has ended before the next turn."""
+    decrypt, short = TlsLayer.decrypt, asyncio.Event()
+
+    def starve(layer: TlsLayer) -> bytes | None:
+        plain = decrypt(layer)
+        if plain is None and channel.rpc.open_calls == 0:
+            short.set()
+            raise MemoryError
+        return plain
+
+    with FaultServer(replies=REPLIES, tls=certificates.context()) as server:
+        config = ConnectionConfig.from_uri(server.uri, ca_pem_path=certificates.ca)
+        transport = NativeAioTransport(config)
+        assert await transport.unary(METHOD, b"", timeout=30, metadata=()) == ANSWER
+        [channel] = transport._channels
+        monkeypatch.setattr(native_aio, "MEMORY_BACK_OFF", 3600)
+        monkeypatch.setattr(TlsLayer, "decrypt", starve)
+        call = asyncio.ensure_future(transport.unary(METHOD, b"", timeout=30, metadata=()))
+        await asyncio.wait_for(short.wait(), 30)
+        assert not call.done()
+        if how == "closed":
+            await transport.close()
+        else:
+            transport.settle(channel)
+        assert await asyncio.wait_for(call, 30) == ANSWER
+        await transport.close()
 
 
 def test_a_client_over_tls(certificates: Certificates) -> None:

@@ -481,6 +481,7 @@ class Short:
     def __init__(self, wire: Any) -> None:
         self._wire = wire
         self.sock = wire.sock
+        self.finished = wire.finished
         self.left = 3
 
     def pump(self, receive: bool) -> Any:
