@@ -112,6 +112,10 @@ static int append_member(PyMvn_State *state, mvn_buffer *out, member to, PyObjec
     case FORM_TIMESTAMP:
         return PyMvn_Buffer_Integer(out, to.field, value, 0, UINT64_MAX, what);
     case FORM_ENUM:
+        if (PyUnicode_Check(value)) { /* protobuf's words: the names it has were looked up before */
+            PyErr_Format(PyExc_ValueError, "unknown enum label \"%U\"", value);
+            return -1;
+        }
         return PyMvn_Buffer_Integer(out, to.field, value, INT32_MIN, INT32_MAX, what);
     case FORM_FLAG:
         return append_flag(out, to.field, value);

@@ -142,6 +142,16 @@ def test_what_a_hybrid_search_of_nothing_says_first(theirs: Theirs):
             compare("HybridSearch", "hybrid_search", theirs, call, Ours())
 
 
+def test_what_is_said_of_an_iterators_level(theirs: Theirs):
+    call = {"data": [NUMBERS], "consistency_level": "strong", "iterator": "True"}
+    ours, expected = (
+        twin.call("search", COLLECTION, **copy.deepcopy(call)) for twin in (Ours(), theirs)
+    )
+    assert type(ours) is type(expected)
+    assert str(ours) == str(expected)
+    assert 'unknown enum label "strong"' in str(ours)
+
+
 @cases(40)
 @given(call=strategies.hybrid_calls())
 def test_hybrid_search_by_the_async_client(theirs: Theirs, call: dict):

@@ -189,7 +189,7 @@ WRONG: list[tuple[str, Any, type[Exception]]] = [
     ("guarantee_timestamp", 1.0, TypeError),
     ("consistency_level", 2**31, OverflowError),
     ("consistency_level", -(2**31) - 1, OverflowError),
-    ("consistency_level", "Strong", TypeError),
+    ("consistency_level", "Strong", ValueError),
     ("templates", [1], AttributeError),
     ("templates", {1: 1}, _core.TextError),
     ("templates", {"a": {1}}, ParamError),
