@@ -25,9 +25,11 @@ class LoopLink(Link[AsyncTransport]):
 
     async def close(self) -> None:
         """To be awaited on the link's own loop."""
-        if self.delegate is not None:
-            await self.delegate.close()
-        await self.transport.close()
+        try:
+            if self.delegate is not None:
+                await self.delegate.close()
+        finally:
+            await self.transport.close()
 
     def drop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Closes without the loop."""
@@ -107,12 +109,12 @@ class AsyncConnection(Connection):
 
     async def close(self) -> None:
         """Closes the links; those of other loops are closed by their loops, as soon as may be."""
-        here = asyncio.get_running_loop()
-        for loop, link in self._take_all().items():
-            if loop is here:
-                await link.close()
-            else:
-                _close_on(loop, link)
+        links = self._take_all()
+        own = links.pop(asyncio.get_running_loop(), None)
+        for loop, link in links.items():
+            _close_on(loop, link)
+        if own is not None:
+            await own.close()
 
     def close_soon(self) -> None:
         """Closes the links without waiting for it."""

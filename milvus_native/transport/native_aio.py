@@ -133,7 +133,11 @@ class NativeAioTransport:
         self._dialling = None
         if task.cancelled() or task.exception() is not None:
             return
-        self._channels.insert(0, task.result())
+        channel = task.result()
+        self._channels.insert(0, channel)
+        if self._closed:  # when it could be cancelled no more
+            channel.end("the client is closed")
+            self.settle(channel)
 
     async def _open(self) -> _Channel:
         target, loop = self._target, self._loop

@@ -85,7 +85,7 @@ class NativeTransport:
             connection, turn = None, None
             with self._lock:
                 if self._closed:
-                    raise RpcError(CANCELLED, "the client is closed", sent=False)
+                    raise _closed()
                 if self._idle:
                     connection = self._idle.pop()
                 elif len(self._all) >= self._limit:
@@ -103,13 +103,20 @@ class NativeTransport:
             elif connection is None:
                 try:
                     new.open(dial(self._target, deadline))
+                    with self._lock:
+                        if self._closed:  # which did not find its socket
+                            raise _closed()
                 except BaseException:
                     self._discard(new)
                     raise
                 return new, False
-            elif connection.answers(deadline):
-                return connection, True
             else:
+                try:
+                    if connection.answers(deadline):
+                        return connection, True
+                except BaseException:
+                    self._discard(connection)
+                    raise
                 self._discard(connection)
 
     def _wait(self, turn: threading.Event, deadline: float | None) -> None:
@@ -177,6 +184,10 @@ class NativeTransport:
 
     def abandon(self) -> None:
         sockets.abandon(self)
+
+
+def _closed() -> RpcError:
+    return RpcError(CANCELLED, "the client is closed", sent=False)
 
 
 class _Connection:

@@ -475,6 +475,65 @@ def test_closing_ends_calls_under_way(kind: str) -> None:
         line.close()
 
 
+@pytest.mark.parametrize("kind", NATIVE)
+def test_closed_in_the_moment_of_connecting(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the connection is there already, and not yet among those that are closed."""
+    with FaultServer(lambda peer: peer.drain()) as server, open_line(kind, server.uri) as line:
+        if isinstance(line, AsyncLine):
+
+            async def main() -> None:
+                transport: Any = line.transport
+                task = asyncio.ensure_future(
+                    transport.unary(METHOD, QUESTION, timeout=30, metadata=())
+                )
+                while transport._dialling is None or not transport._dialling.done():
+                    await asyncio.sleep(0)
+                await transport.close()
+                await task
+
+            with pytest.raises(RpcError, match="closed"):
+                line.run(main())
+        else:
+            dial = native_sync.dial
+
+            def dial_and_close(*args: Any) -> Any:
+                wire = dial(*args)
+                line.close()
+                return wire
+
+            monkeypatch.setattr(native_sync, "dial", dial_and_close)
+            with pytest.raises(RpcError, match="closed"):
+                line.call()
+        assert line.usage().open_connections == 0
+        until(lambda: server.open_connections == 0, line)
+
+
+def test_interrupted_while_the_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection is closed, rather than found unclosed by the collector."""
+    monkeypatch.setattr(native_sync, "IDLE_CHECK", 0.0)
+    with (
+        FaultServer(serve, replies=REPLIES) as server,
+        open_line("native-sync", server.uri) as line,
+    ):
+        assert line.call() == ANSWER
+        [connection] = line.transport._all
+        wire = connection.wire
+
+        class Interrupted:
+            rpc = wire.rpc
+            sock = wire.sock
+
+            def exchange(self, timeout: float | None) -> Any:
+                raise KeyboardInterrupt
+
+        connection.wire = Interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            line.call()
+        assert wire.sock.fileno() < 0
+        assert line.usage().calls == 1
+        assert line.call() == ANSWER
+
+
 class Short:
     """A wire that finds no memory a few times."""
 

@@ -192,6 +192,31 @@ def test_closed_from_another_loop(server: RecordingServer) -> None:
     loop.close()
 
 
+async def test_close_that_is_cancelled(server: RecordingServer) -> None:
+    """While pymilvus's client is being closed: our connections of all loops close nevertheless."""
+    client = AsyncMilvusClient(server.uri)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    await client.query("things", "id > 1")
+    asyncio.run_coroutine_threadsafe(client.query("things", "id > 1"), loop).result(30)
+
+    class Delegate:
+        async def close(self) -> None:
+            await asyncio.sleep(60)
+
+    link = client._mvn_connection.present_link()
+    assert link is not None
+    link.delegate = Delegate()
+    assert connections_to(server.port) == 2
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(client.close(), 0.1)
+    eventually(lambda: connections_to(server.port) == 0)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
 def test_interpreter_exit_is_quiet(server: RecordingServer) -> None:
     """Module-level clients that are never closed, of either kind."""
     script = f"""
