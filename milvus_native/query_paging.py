@@ -136,7 +136,7 @@ class Cursor:
         text = line.strip()
         try:
             record = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):  # a key may be ten thousand brackets
             record = None
         if isinstance(record, dict) and "pk" in record:
             pk, offset = record["pk"], record.get("last_element_offset")
@@ -222,7 +222,7 @@ class Checkpoint:
             ) from error
         try:
             cursor = Cursor.from_line(lines[-1], string_pk)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             self.release()
             message = f"cannot parse input cp cursor:{lines[-1]}"
             raise milvus_error("ParamError", message) from error

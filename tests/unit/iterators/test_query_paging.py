@@ -313,6 +313,10 @@ class TestCheckpoint:
         assert str(theirs) == str(pk)
         assert Cursor.from_line(line, isinstance(pk, str)) == Cursor(pk)
 
+    def test_a_key_of_brackets_survives_the_file(self):
+        cursor = Cursor(pk="[" * 65535)
+        assert Cursor.from_line(cursor.line(), True) == cursor
+
     def test_element_cursors_survive_the_file(self):
         cursor = Cursor(pk="a\nb", element_offset=3)
         assert cursor.line() == '{"pk":"a\\nb","last_element_offset":3}'
@@ -348,6 +352,9 @@ class TestCheckpoint:
             ("449000000000000000\n", "should contain at least two lines, but only:1 lines"),
             ("soon\n4\n", "cannot parse input cp session_ts:soon"),
             ("449000000000000000\n4 or id > 0\n", "cannot parse input cp cursor:4 or id > 0"),
+            ('449000000000000000\n{"pk": Infinity}\n', 'cursor:{"pk": Infinity}'),
+            ('449000000000000000\n{"pk": null}\n', 'cursor:{"pk": null}'),
+            ("449000000000000000\n" + "[" * 65535, "cursor:[["),
         ],
     )
     def test_unusable_files_are_refused(self, path, content, message):
