@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable
 
 # Held for a few instructions, while something is counted. Looked up here each time it is taken.
-counting = threading.Lock()
+# Re-entrant, as all our locks are: a signal handler or a finalizer may make a call while its thread
+# holds one.
+counting = threading.RLock()
 generation = 0  # of processes: how many forks lie between this one and the first
 _resets: list[Callable[[], None]] = []
 
@@ -20,7 +22,7 @@ def in_child(reset: Callable[[], None]) -> None:
 def _reset_all() -> None:
     global generation, counting
     generation += 1
-    counting = threading.Lock()
+    counting = threading.RLock()
     for reset in _resets:
         reset()
 

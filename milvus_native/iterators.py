@@ -93,7 +93,8 @@ class _Iterator(Generic[Page, Result]):
     def __init__(self, pager: _Pager, run: Runner) -> None:
         self._pager = pager
         self._run = run
-        self._lock = threading.Lock()
+        # Re-entrant: an external_filter_func may close its iterator.
+        self._lock = threading.RLock()
 
     def next(self) -> Result:
         """The next page; at the end one without rows (SearchIteratorV2: None at its limit)."""

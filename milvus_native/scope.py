@@ -19,7 +19,7 @@ class WriteTimestamps:
 
     def __init__(self, capacity: int = 4096) -> None:
         self._capacity = capacity
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._newest: dict[TimestampKey, int] = {}
 
     def get(self, key: TimestampKey) -> int:
@@ -38,7 +38,7 @@ class WriteTimestamps:
             self._newest.clear()
 
     def after_fork(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
 
 WRITES = WriteTimestamps()

@@ -228,9 +228,10 @@ class SearchPagerV2:
                 self._unfiltered = None
                 break
             # Kept until the filter has returned: if it raises, the next fetch tries it again.
-            self._stock.extend(self._plan.external_filter_func(self._unfiltered))
+            kept = self._plan.external_filter_func(self._unfiltered)
+            self._stock.extend(kept)
             self._unfiltered = None
-            if len(self._stock) >= target:
+            if self._closed or len(self._stock) >= target:  # the filter may have closed it
                 break
         hits = self._stock[:target]
         del self._stock[:target]
@@ -393,6 +394,8 @@ class SearchPagerV1:
                 self._cache[:0] = hits
                 raise
             self._stock.extend(kept)
+            if not self._started:  # the filter has closed it
+                break
         taken = self._stock[:want]
         del self._stock[:want]
         return taken

@@ -31,7 +31,7 @@ class Meter:
     """Counts calls, and the bytes of their messages. Thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._usage = Usage()
 
     def count(self, sent: int, received: int, calls: int = 0) -> None:

@@ -42,7 +42,7 @@ class NativeTransport:
     def __init__(self, config: ConnectionConfig) -> None:
         self._target = Target.of(config)
         self._limit = MAX_CONNECTIONS
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._idle: list[_Connection] = []
         # All there are. Weak, so that one lost to an interrupt leaves its place to another.
         self._all: weakref.WeakSet[_Connection] = weakref.WeakSet()
@@ -146,11 +146,12 @@ class NativeTransport:
             if self._closed:
                 surplus = connection
             else:
-                self._idle.append(connection)
+                idle = self._idle
+                if idle and idle[0].used_at < connection.used_at - IDLE_LIMIT:
+                    surplus = idle.pop(0)
+                idle.append(connection)
                 if self._waiting:
                     self._waiting.popleft().set()
-                elif self._idle[0].used_at < connection.used_at - IDLE_LIMIT:
-                    surplus = self._idle.pop(0)
         if surplus is not None:
             self._discard(surplus)
 

@@ -11,6 +11,7 @@ import linecache
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,8 +19,8 @@ from typing import Any
 import pytest
 
 import milvus_native
-from milvus_native import AsyncMilvusClient, MilvusClient, schema_cache
-from milvus_native.connection import _HANDSHAKES
+from milvus_native import AsyncMilvusClient, MilvusClient, forking, schema_cache, scope
+from milvus_native.connection import _HANDSHAKES, opening
 from milvus_native.schema_cache import _FLIGHTS
 from tests.servers.recording import Call, RecordingServer
 
@@ -112,6 +113,31 @@ def test_interrupted_task(server: RecordingServer) -> None:
     assert interrupt_everywhere(begin, again) > 100
     loop.run_until_complete(client.close())
     loop.close()
+
+
+@pytest.mark.parametrize("transport", ["native", "grpc"])
+def test_calls_of_a_signal_handler(server: RecordingServer, transport: str) -> None:
+    """Or of a finalizer: wherever they come, this thread may be holding any of our locks."""
+    with MilvusClient(server.uri, transport=transport) as client:
+        carrier: Any = client._mvn_connection.link().transport
+        iterator = client.query_iterator("things", batch_size=1)
+        locks: list[Any] = [
+            opening(),
+            forking.counting,
+            scope.WRITES._lock,
+            _FLIGHTS.lock,
+            _HANDSHAKES.lock,
+            carrier._lock if transport == "native" else carrier._meter._lock,
+            iterator._lock,
+        ]
+        with ExitStack() as stack:
+            for lock in locks:
+                stack.enter_context(lock)
+            schema_cache.clear()
+            client._mvn_connection.renew()
+            client.insert("things", replies.ROW)
+            assert client.stats()["calls"] > 0
+            iterator.close()
 
 
 @pytest.fixture

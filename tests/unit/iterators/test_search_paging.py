@@ -456,6 +456,17 @@ class TestExternalFilter:
                 continue
         assert seen == list(range(30))
 
+    def test_a_filter_that_closes_the_iterator_is_the_last(self, v2):
+        def passes(hits):
+            iterator.close()
+            return hits[:1]
+
+        iterator, calls = self.open(v2, passes, batch_size=7)
+        sent = len(calls.log)
+        assert iterator.next().ids() == [0]
+        assert len(calls.log) <= sent + 1
+        assert not iterator.next()
+
 
 @pytest.mark.parametrize("v2", [True, False])
 def test_closed_iterators_send_nothing(v2):
