@@ -191,7 +191,9 @@ class NativeAioTransport:
 
     def drop(self) -> None:
         self._closed = True
-        if self._dialling is not None and not self._loop.is_closed():
+        if self._loop.is_closed():
+            self._dialling = None  # nothing runs it any more: the collector may have its socket
+        elif self._dialling is not None:
             self._dialling.cancel()
         for channel in (*self._channels, *self._draining):
             channel.end("the client is closed")

@@ -19,6 +19,7 @@ from pymilvus import MilvusException
 from pymilvus.grpc_gen import milvus_pb2
 
 from milvus_native import AsyncMilvusClient, MilvusClient
+from milvus_native.connection import _HANDSHAKES
 from tests.servers.recording import RecordingServer
 
 from . import replies
@@ -84,6 +85,24 @@ def test_closed_loops_keep_no_socket(server: RecordingServer) -> None:
     eventually(lambda: connections_to(server.port) == 1)
     with client:
         pass
+    eventually(lambda: connections_to(server.port) == 0)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_loops_closed_while_dialling_keep_no_socket(server: RecordingServer) -> None:
+    """Though others may have been waiting for the session that was being opened there."""
+    client = AsyncMilvusClient(server.uri, transport="native")
+    for turns in range(1, 20):
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(lambda *_: None)  # that tasks were pending, which is so
+        tasks = [loop.create_task(client.get("things", [1])) for _ in range(3)]
+        for _ in range(turns):
+            loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        del tasks
+    asyncio.run(client.close())
+    # In vain as long as another thread is collecting.
+    eventually(lambda: gc.collect() >= 0 and not _HANDSHAKES._under_way)
     eventually(lambda: connections_to(server.port) == 0)
 
 
