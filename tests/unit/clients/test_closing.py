@@ -56,7 +56,7 @@ def test_close_closes_the_socket(server: RecordingServer) -> None:
     server.set("ShowCollections", LISTED)
     first, second = MilvusClient(server.uri), MilvusClient(server.uri)
     first.list_collections()
-    assert connections_to(server.port) == 3  # one each, and pymilvus's
+    eventually(lambda: connections_to(server.port) == 3)  # one each, and pymilvus's
     first.close()
     eventually(lambda: connections_to(server.port) == 1)
     second.query("things", "id > 1")
