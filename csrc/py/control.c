@@ -95,23 +95,15 @@ PyObject *PyMvn_Control_Dict(Mvn__StringEntry *const *entries, size_t count)
 
 int PyMvn_Control_CheckStatus(PyMvn_State *state, const Mvn__Status *status)
 {
-    PyObject *reason = NULL, *extra = NULL;
     if (status == NULL || (status->code == 0 && status->error_code == 0)) {
         return 0;
     }
-    reason = PyMvn_Control_Text(status->reason);
-    if (reason == NULL) {
-        goto done;
-    }
-    extra = PyMvn_Control_Dict(status->extra_info, status->n_extra_info);
-    if (extra == NULL) {
-        goto done;
-    }
+    PyObject *reason = PyMvn_Control_Text(status->reason);
+    PyObject *extra = reason == NULL
+                          ? NULL
+                          : PyMvn_Control_Dict(status->extra_info, status->n_extra_info);
     PyMvn_RaiseServerStatus(state, status->code, status->error_code, reason, status->retriable,
                             extra);
-done:
-    Py_XDECREF(reason);
-    Py_XDECREF(extra);
     return -1;
 }
 

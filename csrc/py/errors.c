@@ -120,22 +120,20 @@ PyObject *PyMvn_RaiseStatus(PyMvn_State *state, mvn_status status, const mvn_err
     return NULL;
 }
 
-PyObject *PyMvn_RaiseServerStatus(PyMvn_State *state, int code, int error_code, PyObject *reason,
-                                  int retriable, PyObject *extra_info)
+void PyMvn_RaiseServerStatus(PyMvn_State *state, int code, int error_code, PyObject *reason,
+                             int retriable, PyObject *extra_info)
 {
-    PyObject *extra = extra_info == NULL ? PyDict_New() : Py_NewRef(extra_info);
-    if (extra == NULL) {
-        return NULL;
+    PyObject *exception = NULL;
+    if (reason != NULL && extra_info != NULL) {
+        exception = PyObject_CallFunction(state->status_error, "iiOOO", code, error_code, reason,
+                                          retriable ? Py_True : Py_False, extra_info);
     }
-    PyObject *exception =
-        PyObject_CallFunction(state->status_error, "iiOOO", code, error_code, reason,
-                              retriable ? Py_True : Py_False, extra);
-    Py_DECREF(extra);
+    Py_XDECREF(reason);
+    Py_XDECREF(extra_info);
     if (exception != NULL) {
         PyErr_SetObject(state->status_error, exception);
         Py_DECREF(exception);
     }
-    return NULL;
 }
 
 /* StatusError(code, error_code, reason, retriable, extra_info): named access to args. */

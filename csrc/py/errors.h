@@ -35,10 +35,10 @@ PyObject *PyMvn_RaiseMilvus(const char *name, const char *format, ...);
 PyObject *PyMvn_RaiseStatus(PyMvn_State *state, mvn_status status, const mvn_error *error,
                             const char *what);
 
-/* Raises _core.StatusError for a Status message of the server. `extra_info` is a borrowed dict of
- * str to str, or NULL. Always returns NULL. */
-PyObject *PyMvn_RaiseServerStatus(PyMvn_State *state, int code, int error_code, PyObject *reason,
-                                  int retriable, PyObject *extra_info);
+/* Raises _core.StatusError for a Status message of the server. `reason`, a str, and `extra_info`, a
+ * dict of str to str, are stolen; with a NULL among them the exception that is set stays. */
+void PyMvn_RaiseServerStatus(PyMvn_State *state, int code, int error_code, PyObject *reason,
+                             int retriable, PyObject *extra_info);
 
 /* Makes the exception types and adds them to the module. 0 or -1. */
 int PyMvn_Errors_Init(PyObject *module, PyMvn_State *state);

@@ -91,24 +91,14 @@ fail:
 
 int PyMvn_Reply_CheckStatus(PyMvn_State *state, const mvn_reply_status *status)
 {
-    PyObject *reason = NULL, *extra = NULL;
     if (!mvn_reply_failed(status)) {
         return 0;
     }
-    reason = PyUnicode_DecodeUTF8((const char *)status->reason.data,
-                                  (Py_ssize_t)status->reason.size, "replace");
-    if (reason == NULL) {
-        goto done;
-    }
-    extra = extra_info(state, status);
-    if (extra == NULL) {
-        goto done;
-    }
+    PyObject *reason = PyUnicode_DecodeUTF8((const char *)status->reason.data,
+                                            (Py_ssize_t)status->reason.size, "replace");
+    PyObject *extra = reason == NULL ? NULL : extra_info(state, status);
     PyMvn_RaiseServerStatus(state, status->code, status->error_code, reason, status->retriable,
                             extra);
-done:
-    Py_XDECREF(reason);
-    Py_XDECREF(extra);
     return -1;
 }
 
