@@ -57,6 +57,11 @@ class RpcError(Exception):
         self.original = original
 
 
+def closed() -> RpcError:
+    """What a call gets that begins after its transport was closed."""
+    return RpcError(CANCELLED, "the client is closed", sent=False)
+
+
 class Usage(NamedTuple):
     """What a transport has done: calls begun, bytes on the wire, and connections now open."""
 

@@ -21,6 +21,7 @@ from .base import (
     Metadata,
     RpcError,
     Usage,
+    closed,
 )
 from .dialing import DIAL_TIMEOUT, failed, reason, show
 from .sockets import new_socket
@@ -112,7 +113,7 @@ class NativeAioTransport:
     async def _dial(self, deadline: float | None) -> _Channel:
         """A new connection, the same one for all who ask at the same time. Raises RpcError."""
         if self._closed:
-            raise RpcError(CANCELLED, "the client is closed", sent=False)
+            raise closed()
         task = self._dialling
         if task is None:
             task = self._dialling = self._loop.create_task(self._open())
@@ -123,7 +124,7 @@ class NativeAioTransport:
             text = f"Deadline Exceeded (connecting to {self._target.name})"
             raise RpcError(DEADLINE_EXCEEDED, text, sent=False)
         if task.cancelled():
-            raise RpcError(CANCELLED, "the client is closed", sent=False)
+            raise closed()
         error = task.exception()
         if isinstance(error, RpcError):  # a copy, as others raise it too
             raise RpcError(error.code, error.details, sent=False)

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 from . import sockets
 from .base import (
-    CANCELLED,
     DEADLINE_EXCEEDED,
     SERVICE,
     UNAVAILABLE,
     Metadata,
     RpcError,
     Usage,
+    closed,
 )
 from .dialing import dial
 from .target import IDLE_ANSWER, IDLE_CHECK, Target
@@ -85,7 +85,7 @@ class NativeTransport:
             connection, turn = None, None
             with self._lock:
                 if self._closed:
-                    raise _closed()
+                    raise closed()
                 if self._idle:
                     connection = self._idle.pop()
                 elif len(self._all) >= self._limit:
@@ -105,7 +105,7 @@ class NativeTransport:
                     new.open(dial(self._target, deadline))
                     with self._lock:
                         if self._closed:  # which did not find its socket
-                            raise _closed()
+                            raise closed()
                 except BaseException:
                     self._discard(new)
                     raise
@@ -185,10 +185,6 @@ class NativeTransport:
 
     def abandon(self) -> None:
         sockets.abandon(self)
-
-
-def _closed() -> RpcError:
-    return RpcError(CANCELLED, "the client is closed", sent=False)
 
 
 class _Connection:
