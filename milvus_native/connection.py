@@ -111,7 +111,7 @@ def handshake(link: Link[Any]) -> Operation[None]:
                     yield from _connect(link)
                 own.land(True)
             elif not (yield Wait(flight)):
-                # A signal handler that has interrupted its own thread's handshake.
+                # Its leader cannot go on, as one that a signal handler has interrupted cannot.
                 yield from _connect(link)
             elif flight.error is not None:
                 raise errors.again(flight.error)

@@ -90,7 +90,8 @@ class Handshake:
 class Wait:
     """Waits until somebody else's flight has landed; fails at the deadline of the call.
 
-    The result is False, at once, when waiting would keep the flight from landing.
+    The result is False when its leader cannot go on: because this call waits, or because the loop
+    that the leader is a task of has stopped.
     """
 
     __slots__ = ("flight",)
