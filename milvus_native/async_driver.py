@@ -36,7 +36,6 @@ class AsyncDriver:
 
         `inner`: it is part of another operation, which sees failures as they are.
         """
-        asyncio.get_running_loop()  # RuntimeError in a program of trio's, say
         try:
             effect = next(operation)
             while True:
@@ -56,14 +55,9 @@ class AsyncDriver:
             operation.close()  # what interrupts may come between its steps
             if inner or not isinstance(error, Exception):
                 raise
+            asyncio.get_running_loop()  # RuntimeError in a program of trio's, say
             out_of_time = None if call.timeout is None else call.limit_text()
-            raised = errors.translate(error, out_of_time=out_of_time)
-            try:
-                if raised is error:
-                    raise
-                raise raised from errors.cause_of(error)
-            finally:
-                del raised  # as its traceback has this frame, which has the request
+            errors.raise_translated(error, out_of_time=out_of_time)
 
     async def connect(self, call: Call) -> None:
         """Opens the running loop's session, unless it is open."""

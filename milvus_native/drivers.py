@@ -51,13 +51,7 @@ class SyncDriver:
             operation.close()  # what interrupts may come between its steps
             if inner or not isinstance(error, Exception):
                 raise
-            raised = errors.translate(error)
-            try:
-                if raised is error:
-                    raise
-                raise raised from errors.cause_of(error)
-            finally:
-                del raised  # as its traceback has this frame, which has the request
+            errors.raise_translated(error)
 
     def connect(self, call: Call) -> None:
         """Opens the session, unless it is open."""

@@ -6,7 +6,7 @@ pymilvus is imported only when one of its exceptions is about to be raised.
 from __future__ import annotations
 
 import sys
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from ._core import StatusError
 from .transport.base import DEADLINE_EXCEEDED, UNIMPLEMENTED, RpcError
@@ -172,6 +172,17 @@ def translate(error: Exception, *, out_of_time: str | None = None) -> Exception:
     if isinstance(error, MemoryError) or is_milvus_error(error):
         return error
     return milvus_error("MilvusException", f"Unexpected error, message=<{error}>")
+
+
+def raise_translated(error: Exception, *, out_of_time: str | None = None) -> NoReturn:
+    """Raises what translate() gives; to be called where `error` is being handled."""
+    raised = translate(error, out_of_time=out_of_time)
+    try:
+        if raised is error:
+            raise
+        raise raised from cause_of(error)
+    finally:
+        del raised, error  # as their tracebacks have this frame, and through it the request
 
 
 def cause_of(error: Exception) -> BaseException | None:
